@@ -1,0 +1,34 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+# dvc runs the stages by `python`, which must be this environment's
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/installed ## make .venv and install everything into it
+
+$(VENV)/installed: pyproject.toml
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: install ## run the pipeline on the embedded data set
+	dvc repro
+	dvc checkout --quiet --relink
+	@echo
+	@pplr history
+
+test: install ## run the tests
+	python -m pytest -m 'not slow'
+
+test-slow: install ## run the tests that take minutes, too
+	python -m pytest
+
+lint: install ## check style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+.PHONY: help install demo test test-slow lint

@@ -1,0 +1,192 @@
+"""Train the embedded data set's stand-in for ImageNet weights: name clothes, not people.
+
+A small network learns, from generated people who are in no data set, to say what each of them
+wears, in which colour, and what the hair looks like. It never learns who anybody is.
+
+Usage: python -m demo.train_backbone [--images N] [--epochs N] [--seed N]
+"""
+
+import argparse
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from pplr.augment import augment, to_normalised
+from pplr.backbones import demo_resnet
+from pplr.datasets.demo import DemoSettings, Shot, demo_person, draw_shot
+from pplr.datasets.people import (
+    COLOURS,
+    HAIR_COLOURS,
+    HAIR_STYLES,
+    KINDS,
+    PATTERNS,
+    SKIN_TONES,
+    Person,
+)
+
+TARGET = Path(__file__).with_name("backbone.safetensors")
+HEIGHT, WIDTH = 128, 64
+# Numbers of people and cameras start here, beyond those of any data set, whatever its seed.
+ELSEWHERE = 10**9
+SHOTS_A_CAMERA = 40
+BATCH, LR, WEIGHT_DECAY = 64, 2e-3, 5e-4
+UNSEEN = -1  # target of what is not there to be named
+
+# Milder cameras than in the data set: what is left to learn there is what its own cameras do.
+SETTINGS = DemoSettings(
+    camera=0.5,
+    light=0.5,
+    blur=0.5,
+    views=1.0,
+    boxes=0.5,
+    occluders=0.3,
+    backgrounds=0.6,
+    seed=2**31 - 1,
+)
+
+
+def _heads() -> dict[str, tuple[int, Callable[[Person], int]]]:
+    """Return for each thing to name: how many names there are, and the right one's number."""
+    colours = list(COLOURS)
+    heads: dict[str, tuple[int, Callable[[Person], int]]] = {
+        "skin": (len(SKIN_TONES), lambda p: SKIN_TONES.index(p.body.skin)),
+        "hair": (len(HAIR_STYLES), lambda p: HAIR_STYLES.index(p.body.hair)),
+        "hair colour": (
+            len(HAIR_COLOURS),
+            lambda p: (
+                UNSEEN if p.body.hair == "bald" else list(HAIR_COLOURS).index(p.body.hair_colour)
+            ),
+        ),
+    }
+    for place, kinds in KINDS.items():
+        heads[place] = (len(kinds), partial(_kind, place))
+        heads[f"{place} colour"] = (len(colours), partial(_colour, place))
+        if place in ("upper", "lower"):
+            heads[f"{place} pattern"] = (len(PATTERNS), partial(_pattern, place))
+    return heads
+
+
+def _kind(place: str, person: Person) -> int:
+    return list(KINDS[place]).index(getattr(person, place).kind)
+
+
+def _colour(place: str, person: Person) -> int:
+    garment = getattr(person, place)
+    return UNSEEN if garment.kind == "none" else list(COLOURS).index(garment.colour)
+
+
+def _pattern(place: str, person: Person) -> int:
+    return PATTERNS.index(getattr(person, place).pattern)
+
+
+HEADS = _heads()
+
+
+def draw_people(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return images (count, H, W, 3) uint8 of as many strangers, and names (count, heads) int64."""
+    images = np.empty((count, HEIGHT, WIDTH, 3), dtype=np.uint8)
+    names = np.empty((count, len(HEADS)), dtype=np.int64)
+    for i in range(count):
+        who, camid = ELSEWHERE + first + i, ELSEWHERE + (first + i) // SHOTS_A_CAMERA
+        shot = Shot(who, camid, 0)
+        images[i] = np.asarray(draw_shot(SETTINGS, shot, height=HEIGHT, width=WIDTH))
+        person = demo_person(SETTINGS, who)
+        names[i] = [right(person) for _, right in HEADS.values()]
+    return images, names
+
+
+def draw_everybody(count: int) -> tuple[Tensor, Tensor]:
+    """Return `draw_people(0, count)` as tensors, drawn by two processes."""
+    pieces = range(0, count, 1000)
+    with ProcessPoolExecutor(2) as pool:
+        drawn = list(pool.map(draw_people, pieces, (min(1000, count - first) for first in pieces)))
+    images, names = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+    return torch.from_numpy(images), torch.from_numpy(names)
+
+
+def name_loss(logits: Tensor, names: Tensor) -> Tensor:
+    """Return the mean over heads of the cross-entropy of logits (B, all names)."""
+    pieces = logits.split([count for count, _ in HEADS.values()], dim=1)
+    losses = [
+        cross_entropy(piece, right, ignore_index=UNSEEN)
+        for piece, right in zip(pieces, names.T, strict=True)
+        if (right != UNSEEN).any()
+    ]
+    return torch.stack(losses).mean()
+
+
+def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Module, nn.Module]:
+    """Return the trained backbone and the classifier on its pooled features."""
+    torch.manual_seed(seed)
+    backbone = demo_resnet()
+    classifier = nn.Linear(backbone.num_features, sum(count for count, _ in HEADS.values()))
+    parameters = [*backbone.parameters(), *classifier.parameters()]
+    steps = epochs * (len(images) // BATCH)
+    optimizer = torch.optim.AdamW(parameters, lr=LR, weight_decay=WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps, pct_start=0.1)
+    generator = torch.Generator().manual_seed(seed)
+    for epoch in range(epochs):
+        order = torch.randperm(len(images), generator=generator)
+        total = 0.0
+        for rows in order.split(BATCH):
+            if len(rows) < BATCH:
+                continue
+            batch = augment(images[rows], pad=4, erase_probability=0, generator=generator)
+            batch = to_normalised(batch, "cpu")
+            loss = name_loss(classifier(backbone(batch).mean(dim=(2, 3))), names[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / (len(images) // BATCH):.3f}", flush=True)
+    return backbone.eval(), classifier
+
+
+@torch.no_grad()
+def accuracy(backbone: nn.Module, classifier: nn.Module, images: Tensor, names: Tensor) -> None:
+    """Print the share of right names by head, beside that of always giving the commonest."""
+    features = torch.cat(
+        [backbone(to_normalised(part, "cpu")).mean(dim=(2, 3)) for part in images.split(256)]
+    )
+    pieces = classifier(features).split([count for count, _ in HEADS.values()], dim=1)
+    for (head, (count, _)), logits, right in zip(HEADS.items(), pieces, names.T, strict=True):
+        seen = right != UNSEEN
+        found = (logits.argmax(1) == right)[seen].float().mean().item()
+        common = one_hot(right[seen], count).float().mean(0).max().item()
+        print(f"{head:15} {found:6.1%}   commonest {common:6.1%}")
+
+
+def main() -> None:
+    """Draw, train, save in half precision, and print how well it names what others wear."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=12000)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    demo = DemoSettings()
+    assert 2 * demo.people + demo.distractors < ELSEWHERE
+    assert demo.cameras < ELSEWHERE
+    held_out = 2000
+    images, names = draw_everybody(arguments.images + held_out)
+    backbone, classifier = train(
+        images[:-held_out], names[:-held_out], arguments.epochs, arguments.seed
+    )
+    accuracy(backbone, classifier, images[-held_out:], names[-held_out:])
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in backbone.state_dict().items()
+    }
+    save_file(state, TARGET)
+    print(f"{TARGET.name}: {TARGET.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

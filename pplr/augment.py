@@ -1,0 +1,179 @@
+"""Transforms of whole batches: flip, shifted crop and erasing for training, and normalising."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+# Mean and standard deviation of ImageNet's training images per channel (red, green, blue), in
+# shares of full intensity: what the backbone's weights were trained with.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Random erasing (Zhong et al., AAAI 2020): bounds of the area, as a share of the image, and of
+# height / width.
+ERASE_AREA = (0.02, 0.4)
+ERASE_ASPECT = (0.3, 1 / 0.3)
+ERASE_ATTEMPTS = 10
+ERASE_FILL = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
+
+
+def to_normalised(images: NDArray[np.uint8] | Tensor, device: torch.device | str) -> Tensor:
+    """Return images as the backbone takes them: per channel, mean 0 and deviation 1 on ImageNet.
+
+    Parameters
+    ----------
+    images
+        (B, H, W, 3) uint8, RGB.
+    device
+        Where the result lies; uint8 is moved, a quarter of the bytes.
+
+    Returns
+    -------
+    Tensor
+        (B, 3, H, W) float32, in channels-last memory order.
+    """
+    if isinstance(images, np.ndarray):
+        # torch warns of a read-only array, such as a mapped file: only that is copied.
+        images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    width = images.shape[2]
+    mean = torch.tensor(IMAGENET_MEAN, device=device).mul_(255).repeat(width)  # (W·3,)
+    std = torch.tensor(IMAGENET_STD, device=device).mul_(255).repeat(width)
+    # Whole rows at a time, (B, H, W·3): loops over three channels would be slow.
+    scaled = images.to(device).flatten(2).float().sub_(mean).div_(std)
+    return scaled.view(images.shape).permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W), a view
+
+
+def augment(
+    images: Tensor, *, pad: int, erase_probability: float, generator: torch.Generator
+) -> Tensor:
+    """Return images flipped with chance ½, shifted by up to `pad` pixels and partly erased.
+
+    All of it comes before normalising, in this order. As in the original's transforms, the shift
+    is a random crop of the image padded with black.
+
+    Parameters
+    ----------
+    images
+        (B, H, W, 3) uint8, RGB.
+    pad
+        Pixels of black on each side, at least 0; 0 leaves the image in place.
+    erase_probability
+        Chance of an image to lose a box, in [0, 1].
+    generator
+        The source of all randomness; how far it advances depends on B alone.
+
+    Returns
+    -------
+    Tensor
+        (B, H, W, 3) uint8, new memory.
+    """
+    batch, height, width, _ = images.shape
+    flip = _uniform((batch,), generator) < 0.5
+    offsets = (_uniform((2, batch), generator) * (2 * pad + 1)).long()  # 0…2·pad
+    erased = _uniform((batch,), generator) < erase_probability
+    boxes = draw_boxes(batch, height, width, generator=generator) * erased[:, None]
+    device = images.device
+    top, left = offsets.to(device)
+    shifted = flip_and_crop(images, flip.to(device), top, left, pad=pad)
+    return erase(shifted, boxes.to(device))
+
+
+def flip_and_crop(images: Tensor, flip: Tensor, top: Tensor, left: Tensor, *, pad: int) -> Tensor:
+    """Return images mirrored left to right where told, padded with black and cropped to size.
+
+    Parameters
+    ----------
+    images
+        (B, H, W, 3) uint8.
+    flip
+        (B,) bool, the images to mirror.
+    top, left
+        (B,) int64 in 0…2·pad, the crop's corner in the padded image; pad is the middle.
+    pad
+        Pixels of black on each side.
+
+    Returns
+    -------
+    Tensor
+        (B, H, W, 3) uint8, new memory.
+    """
+    batch, height, width, channels = images.shape
+    both = torch.cat((images, images.flip(2)))  # (2·B, H, W, 3), the mirrored ones behind
+    # A row as one run of bytes: -> (2·B, H, W·3) -> (2·B, H + 2·pad, (W + 2·pad)·3)
+    padded = functional.pad(both.flatten(2), (channels * pad, channels * pad, pad, pad))
+    # A cropped row is W pixels on end in memory: copying such runs beats choosing single pixels.
+    runs = padded.flatten().unfold(0, channels * width, channels)  # a view: the run at each pixel
+    source = torch.arange(batch, device=images.device) + batch * flip
+    first = source * (height + 2 * pad) + top
+    rows = first[:, None] + torch.arange(height, device=images.device)  # (B, H)
+    starts = rows * (width + 2 * pad) + left[:, None]  # (B, H), in pixels
+    return runs.index_select(0, starts.flatten()).view(images.shape)
+
+
+def draw_boxes(batch: int, height: int, width: int, *, generator: torch.Generator) -> Tensor:
+    """Return one box per image to erase: 2–40 % of the area, height / width in 0.3–3.33.
+
+    Area and aspect are uniform, sides rounded to pixels. Zhong et al. draw until a box fits into
+    the image; here ten boxes are drawn at once and the first that fits is taken. If none does, the
+    box is empty and the image stays whole (for 384 × 128 less than one image in a billion).
+
+    Parameters
+    ----------
+    batch, height, width
+        Number of images and their size in pixels.
+    generator
+        The source of all randomness.
+
+    Returns
+    -------
+    Tensor
+        (B, 4) int64: top, left, height, width in pixels, on the generator's device.
+    """
+    area, aspect = _uniform((2, batch, ERASE_ATTEMPTS), generator)
+    area = (ERASE_AREA[0] + area * (ERASE_AREA[1] - ERASE_AREA[0])) * (height * width)
+    aspect = ERASE_ASPECT[0] + aspect * (ERASE_ASPECT[1] - ERASE_ASPECT[0])
+    heights = (area * aspect).sqrt().round()  # (B, attempts)
+    widths = (area / aspect).sqrt().round()
+    fits = (heights < height) & (widths < width)
+    chosen = fits.long().argmax(dim=1, keepdim=True)  # (B, 1), the first; 0 if none
+    sides = torch.stack((heights, widths)) * fits  # (2, B, attempts)
+    box_height, box_width = sides.gather(2, chosen.expand(2, -1, -1)).squeeze(2)  # (B,) each
+    top, left = _uniform((2, batch), generator)
+    top = (top * (height - box_height + 1)).floor()
+    left = (left * (width - box_width + 1)).floor()
+    return torch.stack((top, left, box_height, box_width), dim=1).long()
+
+
+def erase(images: Tensor, boxes: Tensor) -> Tensor:
+    """Return images with a box each replaced by the ImageNet mean, rounded to whole levels.
+
+    Parameters
+    ----------
+    images
+        (B, H, W, 3) uint8.
+    boxes
+        (B, 4) int64: top, left, height, width in pixels; a side of 0 erases nothing.
+
+    Returns
+    -------
+    Tensor
+        (B, H, W, 3) uint8, new memory.
+    """
+    _, height, width, _ = images.shape
+    top, left, box_height, box_width = boxes[:, :, None].unbind(dim=1)  # (B, 1) each
+    rows = torch.arange(height, device=images.device)
+    columns = torch.arange(width, device=images.device)
+    in_rows = (rows >= top) & (rows < top + box_height)  # (B, H)
+    in_columns = (columns >= left) & (columns < left + box_width)  # (B, W)
+    erased = images.clone()
+    erased[in_rows[:, :, None] & in_columns[:, None, :]] = torch.tensor(
+        ERASE_FILL, dtype=torch.uint8, device=images.device
+    )
+    return erased
+
+
+def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return float64 draws in [0, 1); in float32 a draw times a size could round up to it."""
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float64)

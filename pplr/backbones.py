@@ -1,0 +1,83 @@
+"""Networks that give a feature map: torchvision's, stride 1 in the last stage, and a small one."""
+
+from collections import OrderedDict
+
+import torchvision
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+
+class Backbone(nn.Sequential):
+    """A network from normalised images (B,3,H,W) to a feature map (B,D,H/16,W/16).
+
+    Its layers have the names they have in the network it is taken from, so that state dicts fit.
+
+    Parameters
+    ----------
+    layers
+        The layers by name, in order.
+    num_features
+        D.
+    """
+
+    def __init__(self, layers: dict[str, nn.Module], num_features: int):
+        super().__init__(OrderedDict(layers))
+        self.num_features = num_features
+
+
+def make_backbone(name: str) -> Backbone:
+    """Return a backbone with random weights.
+
+    Parameters
+    ----------
+    name
+        `demo_resnet`, `resnet18`, `resnet34`, `resnet50`, `resnet101` or `mobilenet_v2`.
+    """
+    if name == "demo_resnet":
+        return demo_resnet()
+    if name == "mobilenet_v2":
+        return _mobilenet_v2()
+    return _torchvision_resnet(name)
+
+
+def demo_resnet() -> Backbone:
+    """Return the backbone of the embedded data set: narrow, one block a stage, D = 512."""
+    stem = nn.Sequential(
+        nn.Conv2d(3, 32, kernel_size=7, stride=2, padding=3, bias=False),
+        nn.BatchNorm2d(32),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
+    )  # (B,32,H/4,W/4)
+    layers = {
+        "stem": stem,
+        "layer1": BasicBlock(32, 32),
+        "layer2": BasicBlock(32, 64, stride=2, downsample=_projection(32, 64, stride=2)),
+        "layer3": BasicBlock(64, 128, stride=2, downsample=_projection(64, 128, stride=2)),
+        "layer4": Bottleneck(128, 128, downsample=_projection(128, 512, stride=1)),
+    }
+    return Backbone(layers, num_features=512)
+
+
+def _projection(inputs: int, outputs: int, *, stride: int) -> nn.Sequential:
+    """Return the shortcut of a block that changes the number of channels or the size."""
+    conv = nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
+
+
+def _torchvision_resnet(name: str) -> Backbone:
+    network = torchvision.models.get_model(name, weights=None)
+    first = network.layer4[0]
+    # the stride stands in conv1 of a BasicBlock and in conv2 of a Bottleneck
+    for conv in (first.conv1, first.conv2, first.downsample[0]):
+        conv.stride = (1, 1)
+    layers = dict(network.named_children())
+    num_features = layers.pop("fc").in_features
+    del layers["avgpool"]
+    return Backbone(layers, num_features)
+
+
+def _mobilenet_v2() -> Backbone:
+    network = torchvision.models.mobilenet_v2(weights=None)
+    # features.14 is the only block of the last stage (160 channels) with a stride
+    network.features[14].conv[1][0].stride = (1, 1)
+    return Backbone({"features": network.features}, network.last_channel)

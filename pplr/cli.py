@@ -1,0 +1,94 @@
+"""The `pplr` command: what DVC's own commands do not do."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pplr.errors import MissingInputError, PplrError
+
+app = typer.Typer(
+    help="Unsupervised re-identification by part-based pseudo label refinement.\n\n"
+    "The pipeline itself is run by `dvc repro`, from the root of the repository.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+HISTORY = Path("data/history.csv")
+
+
+@app.command()
+def configure(
+    dataset: Annotated[str, typer.Argument(help="demo or market1501.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the images; the demo has none.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of alternations.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; repeatable.")
+    ] = None,
+) -> None:
+    """Write params.yaml and schedule.yaml for a data set, with the paper's settings."""
+    from pplr.configure import make_settings, replace_settings
+    from pplr.datasets import count_images
+
+    _check_repository()
+    settings = make_settings(dataset, data_dir, epochs=epochs, overrides=overrides or [])
+    counts = count_images(settings.params, Path(settings.schedule.inputs["images"]))
+    changes = replace_settings(settings)
+    print(counts)
+    print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
+    for change in changes:
+        print(f"  {change}")
+    print("next: dvc repro")
+
+
+@app.command()
+def history() -> None:
+    """Print the history of the last run as a table, and where its files lie."""
+    from pplr.history import format_history
+
+    if not HISTORY.is_file():
+        raise MissingInputError(
+            what="There is no history yet.",
+            where=str(HISTORY),
+            value="no such file",
+            allowed="the table that the last stage of the pipeline writes",
+            next_step="run `dvc repro`",
+        )
+    print(format_history(HISTORY))
+    print(WHERE)
+
+
+WHERE = """
+Rand index: pseudo-labels against the true identities, which training never sees; for looking only.
+
+  data/history.csv                       this table, with losses and learning rates
+  metrics.json                           mAP and ranks of the last alternation
+  data/alternations/<e>/features.zarr    global and part features
+  data/alternations/<e>/clusters.zarr    pseudo-labels and ranked lists
+  data/alternations/<e>/agreement.zarr   cross agreement of each image and part
+  data/models/<e>                        the model after alternation e
+  data/timing                            seconds of each stage"""
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one message and exit code 1."""
+    try:
+        app()
+    except PplrError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _check_repository() -> None:
+    if not Path("dvc.yaml").is_file():
+        raise MissingInputError(
+            what="This is not the root of the repository.",
+            where=str(Path.cwd()),
+            value="no dvc.yaml",
+            allowed="the folder of the pipeline, dvc.yaml",
+            next_step="change to the root of the repository",
+        )

@@ -1,0 +1,196 @@
+"""Writing params.yaml and schedule.yaml for a data set."""
+
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from pplr.checks import check_inputs
+from pplr.errors import PplrError, SettingError
+from pplr.params import Params, allowed_values, load_yaml, parse_params
+from pplr.presets import EPOCHS, EVALUATE_EVERY, PRESETS
+from pplr.schedule import Schedule, make_schedule
+
+# The first setting of each group has an empty line before it.
+GROUP_STARTS = ("backbone", "k1", "k", "beta", "iterations", "seed", "device", "demo_seed")
+COMMENT_COLUMN = 40
+
+PARAMS = Path("params.yaml")
+SCHEDULE = Path("schedule.yaml")
+
+# What DVC watches where there is no file to watch: a dependency can be repeated but not left out.
+DEMO_IMAGES = "pplr/datasets/demo.py"
+NAMED_WEIGHTS = {"imagenet": "pplr/weights.py", "random": "pplr/weights.py"}
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """The content of params.yaml and of schedule.yaml."""
+
+    params: Params
+    schedule: Schedule
+
+
+def make_settings(
+    dataset: str, data_dir: Path | None, *, epochs: int | None, overrides: list[str]
+) -> PipelineSettings:
+    """Return the settings of a data set: its preset, with `overrides` of the form `key=value`.
+
+    Parameters
+    ----------
+    dataset
+        A key of `PRESETS`.
+    data_dir
+        The folder of the images; None for the embedded data set, which is generated.
+    epochs
+        Number of alternations; None takes the preset's.
+    overrides
+        Settings that differ from the preset.
+
+    Raises
+    ------
+    SettingError
+        The data set is unknown, its folder is not given, or an override cannot be used.
+    MissingInputError
+        The folder of the images or the file of the weights is not there.
+    """
+    if dataset not in PRESETS:
+        raise SettingError(
+            what="There is no such data set.",
+            where="the first argument of `pplr configure`",
+            value=dataset,
+            allowed=" | ".join(sorted(PRESETS)),
+            next_step="name one of these",
+        )
+    if (data_dir is None) != (dataset == "demo"):
+        raise SettingError(
+            what="The folder of the images is missing, or not wanted.",
+            where="--data-dir",
+            value=data_dir,
+            allowed="a folder of images for market1501; none for the demo, which is generated",
+            next_step="pplr configure market1501 --data-dir PATH, or pplr configure demo",
+        )
+    values = parse_overrides(overrides)
+    if values.get("dataset", dataset) != dataset:
+        raise SettingError(
+            what="Two data sets are named.",
+            where="--set dataset",
+            value=values["dataset"],
+            allowed=dataset,
+            next_step=f"pplr configure {values['dataset']}",
+        )
+    params = parse_params(PRESETS[dataset] | values, where="--set")
+    if params.weights not in NAMED_WEIGHTS:
+        weights = _as_dependency(Path(params.weights))
+        params = params.model_copy(update={"weights": weights})
+    schedule = make_schedule(
+        epochs=epochs or EPOCHS[dataset],
+        evaluate_every=EVALUATE_EVERY[dataset],
+        images=DEMO_IMAGES if data_dir is None else _as_dependency(data_dir),
+        weights=NAMED_WEIGHTS.get(params.weights, params.weights),
+    )
+    check_inputs(params, schedule)
+    return PipelineSettings(params, schedule)
+
+
+def replace_settings(settings: PipelineSettings) -> list[str]:
+    """Write params.yaml and schedule.yaml; return a line for each setting that was another."""
+    try:
+        old = load_yaml(PARAMS)
+    except PplrError:  # missing, or broken, which is what the new one mends
+        old = {}
+    PARAMS.write_text(format_params(settings.params))
+    SCHEDULE.write_text(format_schedule(settings.schedule))
+    return [
+        f"{key}: {old[key]} -> {value}"
+        for key, value in settings.params.model_dump().items()
+        if key in old and old[key] != value
+    ]
+
+
+def parse_overrides(overrides: list[str]) -> dict[str, Any]:
+    """Return settings from words of the form `key=value`, the value read as YAML.
+
+    Raises
+    ------
+    SettingError
+        A word has no `=`, or its value is no YAML.
+    """
+    values = {}
+    for word in overrides:
+        key, equals, text = word.partition("=")
+        try:
+            value = YAML(typ="safe", pure=True).load(text)
+        except (YAMLError, ValueError):  # ValueError: 2001-99-99 looks like a date
+            equals = ""
+        if not equals:
+            raise SettingError(
+                what="A setting could not be read.",
+                where="--set",
+                value=word,
+                allowed="key=value, as beta=0.3",
+                next_step="write --set once for each setting",
+            )
+        values[key.strip()] = value
+    return values
+
+
+def format_params(params: Params) -> str:
+    """Return the text of params.yaml: every setting with its meaning and range."""
+    lines = [
+        "# Written by `pplr configure`. Every setting, with what it means and what is allowed."
+    ]
+    for name, field in Params.model_fields.items():
+        if name in GROUP_STARTS:
+            lines.append("")
+        setting = f"{name}: {_yaml_scalar(getattr(params, name))}"
+        # a space before the # even where the value is long: else the comment is part of the value
+        lines.append(
+            f"{setting:<{COMMENT_COLUMN - 1}} # {field.description} ({allowed_values(name)})"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def format_schedule(schedule: Schedule) -> str:
+    """Return the text of schedule.yaml; names are quoted, so that 08 is no number."""
+    quoted = DoubleQuotedScalarString
+    alternations = CommentedMap(
+        {quoted(name): quoted(previous) for name, previous in schedule.alternations.items()}
+    )
+    content = CommentedMap(
+        alternations=alternations,
+        evaluated=[quoted(name) for name in schedule.evaluated],
+        inputs=dict(schedule.inputs),
+    )
+    content.yaml_set_start_comment("Written by `pplr configure`.")
+    for key, comment in (
+        ("alternations", "each alternation and the model it starts from"),
+        ("evaluated", "the models that are evaluated; the last one is reported"),
+        ("inputs", "what prepare-data and init-model read"),
+    ):
+        content.yaml_set_comment_before_after_key(key, before=comment)
+    stream = StringIO()
+    YAML().dump(content, stream)
+    return stream.getvalue()
+
+
+def _as_dependency(path: Path) -> str:
+    """Return a path as DVC wants it: relative inside the repository, absolute outside.
+
+    Experiments run in copies of the repository, from which a relative path outside leads nowhere.
+    """
+    resolved, root = path.resolve(), Path.cwd().resolve()
+    return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)
+
+
+def _yaml_scalar(value: object) -> str:
+    stream = StringIO()
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.dump({"v": value}, stream)
+    return stream.getvalue().removeprefix("v: ").removesuffix("\n")

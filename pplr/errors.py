@@ -1,0 +1,55 @@
+"""Errors that tell a user what is wrong, where, what was found, what is allowed and what to do."""
+
+
+class PplrError(Exception):
+    """A mistake in a setting, an input or a file, worded for the person who can mend it.
+
+    Parameters
+    ----------
+    what
+        What is wrong, one sentence.
+    where
+        The setting, file or argument it is in.
+    value
+        What was found there.
+    allowed
+        What is allowed there.
+    next_step
+        What to do next.
+    """
+
+    def __init__(self, what: str, *, where: str, value: object, allowed: str, next_step: str):
+        lines = (
+            what,
+            f"  where:   {where}",
+            f"  found:   {value}",
+            f"  allowed: {allowed}",
+            f"  next:    {next_step}",
+        )
+        super().__init__("\n".join(lines))
+        self.where = where
+        self.value = value
+
+
+class SettingError(PplrError, ValueError):
+    """A setting in params.yaml or schedule.yaml that cannot be used."""
+
+
+class MissingInputError(PplrError, FileNotFoundError):
+    """A file or folder that is not there, or is empty."""
+
+    def __str__(self) -> str:
+        """Return the whole message; FileNotFoundError alone would format an errno."""
+        return str(self.args[0])
+
+
+class DataError(PplrError, ValueError):
+    """An image, a table or an array whose content cannot be used."""
+
+
+class WeightsError(PplrError, ValueError):
+    """Pretrained weights that cannot be read or do not fit the backbone."""
+
+
+class ClusteringError(PplrError, ValueError):
+    """Features in which too few clusters were found to train on."""

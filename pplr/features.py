@@ -1,0 +1,75 @@
+"""Running a model over the images of a split."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from pplr.augment import to_normalised
+from pplr.model import ReIDModel
+from pplr.progress import track
+from pplr.store import PackedImages
+
+BATCH_SIZE = 128
+
+
+def extract_features(
+    model: ReIDModel, images: PackedImages, *, device: str, dtype: str, what: str
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return the features of every image in the global space and in the part spaces.
+
+    Features are the BNNeck's outputs, L2-normalised, for all spaces.
+
+    Parameters
+    ----------
+    model
+        Moved to `device` and set to evaluation.
+    images
+        N images.
+    device
+        Where the model runs.
+    dtype
+        `float16` or `float32`, to which the normalised features are rounded.
+    what
+        Name of the images in the progress.
+
+    Returns
+    -------
+    global_features : NDArray
+        (N,D).
+    part_features : NDArray
+        (N,P,D).
+    """
+    N, D, P = len(images), model.backbone.num_features, model.num_parts
+    global_features = np.empty((N, D), dtype=dtype)
+    part_features = np.empty((N, P, D), dtype=dtype)
+    for rows, features in _batches(model, images, device=device, what=what):
+        global_features[rows] = features[:, 0]
+        part_features[rows] = features[:, 1:]
+    return global_features, part_features
+
+
+def extract_global_features(
+    model: ReIDModel, images: PackedImages, *, device: str, what: str
+) -> NDArray[np.float32]:
+    """Return the global features (N,D) float32, L2-normalised: all that retrieval uses."""
+    global_features = np.empty((len(images), model.backbone.num_features), dtype=np.float32)
+    for rows, features in _batches(model, images, device=device, what=what):
+        global_features[rows] = features[:, 0]
+    return global_features
+
+
+def _batches(
+    model: ReIDModel, images: PackedImages, *, device: str, what: str
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield row numbers (B,) and normalised features (B,1+P,D) of one batch after another."""
+    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    starts = range(0, len(images), BATCH_SIZE)
+    for start in track(starts, total=len(starts), what=f"extracting {what}"):
+        rows = np.arange(start, min(start + BATCH_SIZE, len(images)))
+        # around the batch alone: a model moved in inference mode could not be trained afterwards
+        with torch.inference_mode():
+            features = F.normalize(model(to_normalised(images[rows], device)), dim=2)
+        yield rows, features.cpu().numpy()

@@ -1,0 +1,237 @@
+"""Settings: params.yaml as one frozen, validated object."""
+
+import dataclasses
+import difflib
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pplr.errors import MissingInputError, SettingError
+
+Settings = TypeVar("Settings")
+
+Strength = Annotated[float, Field(ge=0, le=2)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Params(BaseModel):
+    """Every setting of the pipeline, by the name it has in params.yaml.
+
+    The description of a field is the comment that stands behind it in params.yaml. There are no
+    defaults here: the values of each data set stand in `pplr.presets`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset: Literal["demo", "market1501"] = Field(description="layout of the images")
+    height: int = Field(ge=32, le=1024, description="image height, pixels")
+    width: int = Field(ge=32, le=1024, description="image width, pixels")
+
+    backbone: Literal[
+        "demo_resnet", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2"
+    ] = Field(description="network that gives the feature map F")
+    weights: str = Field(
+        min_length=1,
+        examples=["PATH", "imagenet", "random"],
+        description="weights of the backbone; a PATH stands in schedule.yaml too",
+    )
+    num_parts: int = Field(ge=1, le=16, description="horizontal parts, N_p")
+
+    k1: int = Field(ge=2, le=1000, description="k-reciprocal neighbours, the image itself included")
+    k2: int = Field(ge=1, le=1000, description="local query expansion, the image itself included")
+    eps: float = Field(gt=0, lt=1, description="DBSCAN radius, a Jaccard distance")
+    min_samples: int = Field(ge=1, le=1000, description="DBSCAN core size, images")
+
+    k: int = Field(
+        ge=1, le=1000, description="neighbours compared by the cross agreement, k, Eq. 6"
+    )
+
+    beta: Share = Field(description="weight of the pseudo-label in the refined label, beta, Eq. 9")
+    aals_epoch: int = Field(ge=0, description="first epoch of agreement-aware smoothing, Eq. 8")
+    pglr_epoch: int = Field(ge=0, description="first epoch of part-guided refinement, Eq. 10")
+    smoothing: Share = Field(description="label smoothing of the parts before aals_epoch")
+    part_refinement: Literal["agreement", "none"] = Field(description="labels of the parts")
+    global_refinement: Literal["parts", "none"] = Field(description="labels of the global feature")
+
+    iterations: int = Field(ge=1, description="iterations of one epoch")
+    batch_size: int = Field(ge=4, description="images of one iteration")
+    num_instances: int = Field(ge=2, description="images of one pseudo-class in a batch")
+    sampler_cameras: bool = Field(description="draw a class's images from different cameras")
+    lr: float = Field(gt=0, le=1, description="learning rate of Adam")
+    weight_decay: float = Field(ge=0, le=1, description="weight decay of Adam")
+    lr_step: int = Field(ge=1, description="epochs after which lr falls")
+    lr_gamma: float = Field(gt=0, le=1, description="factor by which lr falls")
+    pad: int = Field(ge=0, le=64, description="padding of the random crop, pixels")
+    erase_probability: Share = Field(description="probability of random erasing")
+
+    seed: Seed = Field(description="seed of batches, augmentation and random weights")
+    feature_dtype: Literal["float16", "float32"] = Field(description="features on disk")
+
+    device: str = Field(
+        pattern=r"^(cpu|cuda(:[0-9]+)?)$",
+        examples=["cpu", "cuda", "cuda:N"],
+        description="where networks run; changes no stage",
+    )
+    workers: int = Field(ge=1, le=256, description="image decoding threads; changes no stage")
+
+    demo_seed: Seed = Field(description="seed of the embedded data set")
+    demo_people: int = Field(
+        ge=4, le=4096, description="people to train on, and as many to test on"
+    )
+    demo_images: int = Field(ge=4, le=256, description="images of one person")
+    demo_cameras: int = Field(ge=2, le=32, description="cameras")
+    demo_distractors: int = Field(ge=0, description="gallery images of nobody's match")
+    demo_camera: Strength = Field(description="strength of camera colour")
+    demo_light: Strength = Field(description="strength of light and shade")
+    demo_blur: Strength = Field(description="strength of blur")
+    demo_pose: Strength = Field(description="strength of pose and walking phase")
+    demo_views: Strength = Field(description="strength of front, back and side views")
+    demo_boxes: Strength = Field(description="strength of bad detector boxes")
+    demo_occluders: Strength = Field(description="strength of occluders")
+    demo_lookalikes: Share = Field(description="share of people with a look-alike")
+    demo_backgrounds: Strength = Field(description="strength of backgrounds by camera")
+
+    @model_validator(mode="after")
+    def _batch_holds_whole_classes(self) -> Self:
+        if self.batch_size % self.num_instances or self.batch_size < 2 * self.num_instances:
+            message = (
+                f"batch_size {self.batch_size} must be a multiple of num_instances "
+                f"{self.num_instances}, twice it at least"
+            )
+            raise ValueError(message)
+        return self
+
+    def select(self, kind: type[Settings], *, prefix: str = "") -> Settings:
+        """Return a `kind` dataclass whose fields are the settings of the same names.
+
+        Parameters
+        ----------
+        kind
+            A dataclass; each of its fields is a setting.
+        prefix
+            What the settings' names have before the fields' names, as in `demo_`.
+        """
+        assert dataclasses.is_dataclass(kind)
+        names = [field.name for field in dataclasses.fields(kind)]
+        return kind(**{name: getattr(self, prefix + name) for name in names})
+
+
+def load_params(path: Path) -> Params:
+    """Return the validated settings of a YAML file.
+
+    Raises
+    ------
+    MissingInputError
+        There is no such file.
+    SettingError
+        The file is no YAML mapping, or a setting is unknown, missing or not allowed.
+    """
+    return parse_params(load_yaml(path), where=str(path))
+
+
+def parse_params(values: Mapping[str, Any], *, where: str) -> Params:
+    """Return validated settings; `where` names their origin in errors.
+
+    Raises
+    ------
+    SettingError
+        A setting is unknown, missing, of the wrong type or out of range.
+    """
+    check_known_keys(values, tuple(Params.model_fields), where=where)
+    try:
+        return Params.model_validate(dict(values))
+    except ValidationError as error:
+        raise _setting_error(error.errors()[0], where=where) from None
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML 1.2 mapping, read as DVC reads it.
+
+    Raises
+    ------
+    MissingInputError
+        There is no such file.
+    SettingError
+        The file is no YAML mapping.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            what="A settings file is missing.",
+            where=str(path),
+            value="no such file",
+            allowed="a YAML file of settings",
+            next_step="write it with `pplr configure`, and run from the repository's root",
+        )
+    try:
+        values = YAML(typ="safe", pure=True).load(path)
+        problem = None if isinstance(values, dict) else type(values).__name__
+    except (YAMLError, ValueError) as error:  # ValueError: 2001-99-99 looks like a date
+        problem = " ".join(str(error).split())
+    if problem is not None:
+        raise SettingError(
+            what="A settings file is no YAML mapping.",
+            where=str(path),
+            value=problem,
+            allowed="lines of the form `key: value`",
+            next_step="mend the file, or write it anew with `pplr configure`",
+        )
+    return dict(values)
+
+
+def check_known_keys(values: Mapping[str, Any], known: tuple[str, ...], *, where: str) -> None:
+    """Raise a SettingError for the first key that is not known, naming the nearest known one."""
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+            hint = f"did you mean `{near[0]}`?" if near else "use one of these"
+            raise SettingError(
+                what=f"There is no setting `{key}`.",
+                where=where,
+                value=f"{key}: {values[key]}",
+                allowed=", ".join(known),
+                next_step=hint,
+            )
+
+
+def _setting_error(error: ErrorDetails, *, where: str) -> SettingError:
+    """Return pydantic's finding in the words of this project."""
+    if not error["loc"]:
+        key, value = "batch_size", error["msg"].removeprefix("Value error, ")
+        allowed = "a multiple of num_instances, twice it at least"
+    else:
+        key = str(error["loc"][0])
+        value = "nothing" if error["type"] == "missing" else repr(error["input"])
+        allowed = allowed_values(key)
+    return SettingError(
+        what=f"The setting `{key}` cannot be used.",
+        where=where,
+        value=value,
+        allowed=allowed,
+        next_step=f"give `{key}` another value",
+    )
+
+
+@functools.cache
+def allowed_values(key: str) -> str:
+    """Return the type and range of a setting in words, as `number, > 0, < 1`."""
+    schema = Params.model_json_schema()["properties"][key]
+    choices = schema.get("enum") or schema.get("examples")
+    if choices:
+        return " | ".join(choices)
+    words = {"integer": "whole number", "number": "number", "boolean": "true or false"}
+    bounds = (
+        ("exclusiveMinimum", ">"),
+        ("minimum", ">="),
+        ("exclusiveMaximum", "<"),
+        ("maximum", "<="),
+    )
+    parts = [words[schema["type"]]]
+    parts += [f"{sign} {schema[name]}" for name, sign in bounds if name in schema]
+    return ", ".join(parts)

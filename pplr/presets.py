@@ -1,0 +1,65 @@
+"""The settings of each data set: the paper's, and those of the embedded one."""
+
+from dataclasses import asdict
+from typing import Any
+
+from pplr.datasets.demo import DemoSettings
+
+# Sec. 4.1 and the official settings; the same for all data sets of people.
+PAPER: dict[str, Any] = {
+    "height": 384,
+    "width": 128,
+    "backbone": "resnet50",
+    "weights": "imagenet",
+    "num_parts": 3,
+    "k1": 30,
+    "k2": 6,
+    "min_samples": 4,
+    "k": 20,
+    "beta": 0.5,
+    "aals_epoch": 5,
+    "pglr_epoch": 0,
+    "smoothing": 0.1,
+    "part_refinement": "agreement",
+    "global_refinement": "parts",
+    "iterations": 400,
+    "batch_size": 64,
+    "num_instances": 4,
+    "sampler_cameras": True,
+    "lr": 3.5e-4,
+    "weight_decay": 5e-4,
+    "lr_step": 20,
+    "lr_gamma": 0.1,
+    "pad": 10,
+    "erase_probability": 0.5,
+    "seed": 1,
+    "feature_dtype": "float16",
+    "device": "cpu",
+    "workers": 2,
+}
+
+# Only `dataset: demo` reads these.
+EMBEDDED = {f"demo_{name}": value for name, value in asdict(DemoSettings()).items()}
+
+DEMO_WEIGHTS = "demo/backbone.safetensors"
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "market1501": {**PAPER, **EMBEDDED, "dataset": "market1501", "eps": 0.5},
+    "demo": {
+        **PAPER,
+        **EMBEDDED,
+        "dataset": "demo",
+        "height": 128,
+        "width": 64,
+        "backbone": "demo_resnet",
+        "weights": DEMO_WEIGHTS,
+        "k1": 16,
+        "eps": 0.55,
+        "k": 12,
+        "iterations": 60,
+        "pad": 5,
+    },
+}
+
+EPOCHS = {"market1501": 50, "demo": 7}
+EVALUATE_EVERY = {"market1501": 10, "demo": 1}

@@ -1,0 +1,125 @@
+"""Pretrained weights into a backbone: from a file, from torchvision, or random."""
+
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import Tensor
+
+from pplr.backbones import Backbone
+from pplr.errors import WeightsError
+
+
+def load_weights(backbone: Backbone, state: dict[str, Tensor], *, where: str) -> list[str]:
+    """Load a state dict into a backbone in place; return the keys that were left out.
+
+    Left out are the keys of layers the backbone does not have, as a classifier. Batch counters
+    (`num_batches_tracked`) may be missing: nothing reads them.
+
+    Raises
+    ------
+    WeightsError
+        Keys are missing, shapes differ, or a layer the backbone has holds keys it does not have, as
+        with ResNet-101's weights, among which are all keys of ResNet-50. All of them are listed.
+    """
+    wanted = backbone.state_dict()
+    layers = {name for name, _ in backbone.named_children()}
+    missing = [key for key in wanted if key not in state and not key.endswith("batches_tracked")]
+    unexpected = [key for key in state if key not in wanted]
+    shapes = [
+        f"{key}: {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    if missing or shapes or any(key.split(".")[0] in layers for key in unexpected):
+        listed = [("missing", missing), ("unexpected", unexpected), ("other shape", shapes)]
+        raise WeightsError(
+            what="The weights do not fit the backbone.",
+            where=where,
+            value="; ".join(f"{len(keys)} {name}: {_shorten(keys)}" for name, keys in listed),
+            allowed=f"the {len(wanted)} keys of the backbone, and keys of layers it does not have",
+            next_step="set `backbone` to the network of these weights, or take another file",
+        )
+    backbone.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
+    return unexpected
+
+
+def pretrained_state(weights: str, backbone: str) -> dict[str, Tensor] | None:
+    """Return the state dict that the setting `weights` names; None for `random`.
+
+    Parameters
+    ----------
+    weights
+        `random`, `imagenet`, or the path of a file.
+    backbone
+        Name of the backbone, for `imagenet`.
+
+    Raises
+    ------
+    WeightsError
+        The weights cannot be read or downloaded.
+    """
+    if weights == "random":
+        return None
+    if weights == "imagenet":
+        return download_imagenet_weights(backbone)
+    return read_weights(Path(weights))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the state dict of a safetensors or PyTorch file; no pickled code is run.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, cannot be read, or holds no state dict.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises what its parsing of broken bytes runs into
+        reason = (str(error).splitlines() or ["no whole file"])[0]
+        raise _unreadable(path, f"{type(error).__name__}: {reason}") from None
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _unreadable(path, f"a {type(state).__name__} that is no state dict")
+    return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def download_imagenet_weights(backbone: str) -> dict[str, Tensor]:
+    """Return torchvision's ImageNet weights of a backbone, downloaded unless already cached.
+
+    Raises
+    ------
+    WeightsError
+        torchvision has none for this backbone, or they cannot be downloaded.
+    """
+    try:
+        weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
+        return dict(weights.get_state_dict(progress=False, check_hash=True))
+    except (ValueError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
+        raise WeightsError(
+            what="The ImageNet weights cannot be had.",
+            where=f"weights: imagenet, backbone: {backbone}",
+            value=f"{type(error).__name__}: {error}",
+            allowed="a torchvision backbone, and a network or torchvision's cache",
+            next_step="set `weights` to a file with `pplr configure … --set weights=PATH`",
+        ) from None
+
+
+def _unreadable(path: Path, value: str) -> WeightsError:
+    return WeightsError(
+        what="The weights cannot be read.",
+        where=str(path),
+        value=value,
+        allowed="a state dict of tensors, as .safetensors or as torch.save writes it",
+        next_step="set `weights` to such a file with `pplr configure … --set weights=PATH`",
+    )
+
+
+def _shorten(keys: list[str], most: int = 8) -> str:
+    more = f", … {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(keys[:most]) + more if keys else "none"

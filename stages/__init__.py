@@ -1,0 +1,1 @@
+"""One script for each stage of the pipeline."""

@@ -1,0 +1,27 @@
+"""Cluster the global features into pseudo-labels."""
+
+from pplr.checks import check_clusters
+from pplr.clustering import pseudo_labels
+from pplr.jaccard import jaccard_distance, k_reciprocal_encoding
+from pplr.ranking import ranked_list
+from pplr.store import read_arrays, read_digest, write_arrays
+from stages import settings
+
+
+def main(name: str) -> None:
+    """Write the pseudo-labels and the global ranked list of alternation `name`."""
+    params = settings.params()
+    path = settings.arrays_path(name, "features")
+    (features,) = read_arrays(path, "global")
+    ranked = ranked_list(features, max(params.k, params.k1 - 1), device=params.device)
+    encoding = k_reciprocal_encoding(features, ranked, k1=params.k1, k2=params.k2)
+    distance = jaccard_distance(encoding, max_distance=params.eps)
+    labels = pseudo_labels(distance, eps=params.eps, min_samples=params.min_samples)
+    check_clusters(labels)
+    write_arrays(
+        settings.arrays_path(name, "clusters"),
+        {"pseudo_labels": labels, "ranked_list": ranked},
+        digest=read_digest(path),
+    )
+    outliers = int((labels < 0).sum())
+    print(f"alternation {name}: {labels.max() + 1} clusters, {outliers} outliers")

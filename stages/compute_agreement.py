@@ -1,0 +1,27 @@
+"""Compare each part's neighbours with the global ones."""
+
+import numpy as np
+
+from pplr.agreement import cross_agreement
+from pplr.ranking import ranked_list
+from pplr.store import read_arrays, read_digest, write_arrays
+from stages import settings
+
+
+def main(name: str) -> None:
+    """Write the parts' ranked lists and the cross agreement of alternation `name`."""
+    params = settings.params()
+    clusters = settings.arrays_path(name, "clusters")
+    digest = read_digest(clusters)
+    (global_ranked,) = read_arrays(clusters, "ranked_list")
+    (parts,) = read_arrays(settings.arrays_path(name, "features"), "parts", digest=digest)
+    ranked = np.stack(
+        [ranked_list(parts[:, p], params.k, device=params.device) for p in range(parts.shape[1])],
+        axis=1,
+    )  # (N,P,k)
+    agreement = cross_agreement(global_ranked, ranked, k=params.k)
+    write_arrays(
+        settings.arrays_path(name, "agreement"),
+        {"ranked_lists": ranked, "cross_agreement": agreement},
+        digest=digest,
+    )

@@ -1,0 +1,26 @@
+"""Make the model that the first alternation starts from."""
+
+import torch
+
+from pplr.backbones import make_backbone
+from pplr.checkpoint import write_model
+from pplr.model import ReIDModel
+from pplr.weights import load_weights, pretrained_state
+from stages import settings
+
+
+def main() -> None:
+    """Write data/models/init from `weights`: the schedule's file, ImageNet's or random ones."""
+    params = settings.params()
+    torch.manual_seed(params.seed)  # decides the weights where they are random
+    backbone = make_backbone(params.backbone)
+    state = pretrained_state(params.weights, params.backbone)
+    left_out = load_weights(backbone, state, where=params.weights) if state else []
+    if left_out:
+        print(f"keys of {params.weights} that were left out: {', '.join(left_out)}")
+    model = ReIDModel(backbone, params.num_parts)
+    write_model(
+        settings.model_path("init"),
+        model,
+        {"backbone": params.backbone, "num_parts": params.num_parts},
+    )

@@ -1,0 +1,31 @@
+"""Gather the history of all alternations and the metrics of the last one."""
+
+from pplr.history import Row, clustering_row, write_history
+from pplr.schedule import INIT
+from pplr.store import read_arrays, read_json, replacing, write_json
+from stages import settings
+
+
+def main() -> None:
+    """Write data/history.csv and metrics.json, reading what the schedule names."""
+    schedule = settings.schedule()
+    evaluation = {
+        name: read_json(settings.results_path("evaluation", name)) for name in schedule.evaluated
+    }
+    (pids,) = read_arrays(settings.DATASET / "train", "pids")
+    rows: list[Row] = [{"alternation": INIT, **evaluation[INIT]}]
+    for name in schedule.alternations:
+        (pseudo_labels,) = read_arrays(settings.arrays_path(name, "clusters"), "pseudo_labels")
+        (agreement,) = read_arrays(settings.arrays_path(name, "agreement"), "cross_agreement")
+        rows.append(
+            {
+                "alternation": name,
+                **clustering_row(pseudo_labels, agreement, pids),
+                **read_json(settings.results_path("training", name)),
+                **evaluation.get(name, {}),
+            }
+        )
+    with replacing(settings.HISTORY) as temporary:
+        write_history(temporary, rows)
+    last = evaluation[schedule.last]
+    write_json(settings.METRICS, {key: last[key] for key in ("mAP", "rank1", "rank5", "rank10")})

@@ -1,0 +1,150 @@
+"""The pipeline under DVC itself: what runs, what is reused, and what a kill leaves."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import ROOT, digests, make_workspace
+
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "DVC_NO_ANALYTICS": "1",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@example.com",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@example.com",
+}
+
+
+def run(folder: Path, *command: str, ok: bool = True) -> str:
+    """Return what a command printed."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert (done.returncode == 0) == ok, done.stdout
+    return done.stdout
+
+
+def stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git and DVC repository in which `dvc repro` has run."""
+    folder = make_workspace(tmp_path_factory.mktemp("repository"))
+    run(folder, "git", "init", "-q", "-b", "main")
+    run(folder, "dvc", "init", "-q")
+    for name in (".dvc/config", ".dvcignore"):
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    run(folder, "dvc", "repro")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "-q", "-m", "finished")
+    return folder
+
+
+AFTER_BETA = {
+    "check-settings",
+    "train-epoch@00",
+    "extract-features@01",
+    "cluster@01",
+    "compute-agreement@01",
+    "train-epoch@01",
+    "evaluate@01",
+    "summarize",
+}
+
+
+def test_a_second_run_runs_nothing(repository: Path) -> None:
+    run(repository, "dvc", "checkout", "--quiet", "--relink")
+    output = run(repository, "dvc", "repro")
+    assert stages_run(output) == set()
+    assert "up to date" in output
+
+
+def test_device_and_workers_change_no_stage(repository: Path) -> None:
+    params = repository / "params.yaml"
+    before = params.read_text()
+    params.write_text(re.sub(r"workers: \d+", "workers: 1", before))
+    assert stages_run(run(repository, "dvc", "repro")) == {"check-settings"}
+    params.write_text(before)
+    assert stages_run(run(repository, "dvc", "repro")) == set()
+
+
+def test_an_experiment_reruns_what_its_change_reaches(repository: Path) -> None:
+    before = digests(repository / "data")
+    output = run(repository, "dvc", "exp", "run", "-S", "beta=0.3")
+    assert stages_run(output) == AFTER_BETA
+    assert digests(repository / "data" / "models") != before
+    output = run(repository, "dvc", "exp", "run", "-S", "beta=0.5")
+    assert stages_run(output) == set()
+    assert digests(repository / "data") == before
+
+
+def test_an_unknown_setting_ends_before_any_work(repository: Path) -> None:
+    before = (repository / "params.yaml").read_text()
+    (repository / "params.yaml").write_text(before.replace("beta:", "btea:"))
+    output = run(repository, "dvc", "repro", ok=False)
+    (repository / "params.yaml").write_text(before)
+    assert "There is no setting `btea`" in output
+    assert "did you mean `beta`?" in output
+    assert "Traceback" not in output
+    assert stages_run(output) == {"check-settings"}
+
+
+def test_a_killed_epoch_leaves_no_half_model_and_runs_on(repository: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "-q", str(repository), str(clone))
+    straight = digests(repository / "data" / "models")
+    run(clone, "dvc", "repro", "compute-agreement@01")
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "stages.launch", "train-epoch", "01", "00"],
+        cwd=clone,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+    )
+    assert killed.stderr is not None
+    time.sleep(2)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    killed.stderr.close()
+    assert not (clone / "data/models/01").exists()
+    run(clone, "dvc", "repro")
+    assert digests(clone / "data" / "models") == straight
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["--temp", "--queue"])
+def test_an_experiment_in_a_copy_runs_the_copys_code(repository: Path, how: str) -> None:
+    history = repository / "pplr" / "history.py"
+    before = history.read_text()
+    history.write_text(before.replace('"clusters": int', '"groups": int'))
+    output = run(repository, "dvc", "exp", "run", how, "--name", f"copy{how}", "-S", "beta=0.4")
+    if how == "--queue":
+        run(repository, "dvc", "queue", "start")
+        output = ""
+        while "Running" in (status := run(repository, "dvc", "queue", "status")) or (
+            "Queued" in status
+        ):
+            time.sleep(2)
+        output = run(repository, "dvc", "queue", "logs", f"copy{how}")
+    history.write_text(before)
+    assert stages_run(output) == AFTER_BETA
+    # data/history.csv of the experiment, from DVC's cache
+    run(repository, "dvc", "exp", "apply", f"copy{how}")
+    assert ",groups," in (repository / "data/history.csv").read_text()
+    run(repository, "git", "checkout", "-q", "--", ".")
+    run(repository, "dvc", "checkout", "--quiet")

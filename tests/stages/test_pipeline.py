@@ -1,0 +1,241 @@
+"""The stages one after another, in this process, on the tiny data set."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from ruamel.yaml import YAML
+
+from stages import launch, settings
+from tests.tiny import ROOT, digests, make_workspace, tiny_params, tiny_schedule, write_settings
+
+EXEMPT_PARAMS = {"device", "workers"}
+
+ALTERNATION = ("extract-features", "cluster", "compute-agreement", "train-epoch")
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return every stage of the schedule with its arguments, in the order DVC runs them."""
+    schedule = tiny_schedule()
+    listed: list[tuple[str, ...]] = [
+        ("check-settings",),
+        ("prepare-data",),
+        ("init-model",),
+    ]
+    for name, previous in schedule.alternations.items():
+        listed += [
+            ("extract-features", name, previous),
+            ("cluster", name),
+            ("compute-agreement", name),
+            ("train-epoch", name, previous),
+        ]
+    listed += [("evaluate", name) for name in schedule.evaluated]
+    return [*listed, ("summarize",)]
+
+
+def run_all(folder: Path, *, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
+    with working_in(folder):
+        for command in commands():
+            assert launch.main(*command) == 0
+            if then is not None:
+                then(command)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which every stage has run."""
+    folder = make_workspace(tmp_path_factory.mktemp("finished"))
+    run_all(folder)
+    return folder
+
+
+def dvc_stages() -> dict[str, dict]:
+    """Return the stages of dvc.yaml by name, the body of a foreach in place of the whole."""
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    return {name: stage.get("do", stage) for name, stage in stages.items()}
+
+
+def test_the_arrays_are_as_designed(finished: Path) -> None:
+    alternation = finished / "data" / "alternations" / "01"
+    features = zarr.open_group(alternation / "features.zarr", mode="r")
+    clusters = zarr.open_group(alternation / "clusters.zarr", mode="r")
+    agreement = zarr.open_group(alternation / "agreement.zarr", mode="r")
+    train = zarr.open_group(finished / "data" / "dataset.zarr" / "train", mode="r")
+    assert features["global"].shape == (48, 512)
+    assert features["parts"].shape == (48, 3, 512)
+    assert features["parts"].dtype == np.float16
+    assert clusters["pseudo_labels"].shape == (48,)
+    assert clusters["pseudo_labels"].dtype == np.int32
+    assert clusters["ranked_list"].shape == (48, 5)  # max(k, k1 - 1)
+    assert agreement["ranked_lists"].shape == (48, 3, 5)
+    assert agreement["cross_agreement"].shape == (48, 3)
+    assert train["images"].shape == (48, 64, 32, 3)
+    norms = np.linalg.norm(features["parts"][...].astype(np.float32), axis=2)
+    np.testing.assert_allclose(norms, 1, atol=2e-3)
+    tables = {group.attrs["table"] for group in (features, clusters, agreement, train)}
+    assert len(tables) == 1
+
+
+def test_the_last_alternation_is_reported(finished: Path) -> None:
+    metrics = json.loads((finished / "metrics.json").read_text())
+    last = json.loads((finished / "data/results/evaluation/01.json").read_text())
+    assert metrics == {key: last[key] for key in ("mAP", "rank1", "rank5", "rank10")}
+    lines = (finished / "data/history.csv").read_text().splitlines()
+    assert lines[0].startswith("alternation,clusters,outliers,agreement_1,agreement_2,agreement_3")
+    assert [line.split(",")[0] for line in lines[1:]] == ["init", "00", "01"]
+
+
+def test_the_same_run_twice_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+    again = make_workspace(tmp_path)
+    run_all(again)
+    assert digests(again / "data") == digests(finished / "data")
+
+
+def test_identities_never_reach_a_model(finished: Path, tmp_path: Path) -> None:
+    noisy = make_workspace(tmp_path)
+
+    def replace_pids(command: tuple[str, ...]) -> None:
+        if command[0] == "prepare-data":
+            for split in ("train", "query", "gallery"):
+                group = zarr.open_group(noisy / "data/dataset.zarr" / split, mode="r+")
+                pids = group["pids"]
+                # two identities only, so that evaluation still finds matches
+                pids[...] = np.random.default_rng(0).integers(1, 3, pids.shape).astype(np.int32)
+
+    run_all(noisy, then=replace_pids)
+    for part in ("models", "alternations", "results/training"):
+        assert digests(noisy / "data" / part) == digests(finished / "data" / part)
+    assert digests(noisy / "data/results/evaluation") != digests(
+        finished / "data/results/evaluation"
+    )
+
+
+def test_every_stage_reads_the_settings_it_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_workspace(tmp_path)
+    read: set[str] = set()
+
+    class Recorder:
+        """Params that remember which of them were asked for."""
+
+        def __init__(self) -> None:
+            self._params = tiny_params()
+
+        def __getattr__(self, name: str) -> object:
+            if name in type(self._params).model_fields:
+                read.add(name)
+                return getattr(self._params, name)
+            # methods read through this recorder, too
+            return getattr(type(self._params), name).__get__(self)
+
+    monkeypatch.setattr(settings, "params", Recorder)
+    listed = {name: set(stage.get("params", ())) for name, stage in dvc_stages().items()}
+    seen: dict[str, set[str]] = {}
+
+    def note(command: tuple[str, ...]) -> None:
+        seen.setdefault(command[0], set()).update(read - EXEMPT_PARAMS)
+        read.clear()
+
+    run_all(folder, then=note)
+    del seen["check-settings"], listed["check-settings"]  # it depends on the whole files
+    assert seen == listed
+
+
+def test_every_stage_writes_exactly_its_outs(tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path)
+    stages = dvc_stages()
+    before = set(digests(folder))
+
+    def compare(command: tuple[str, ...]) -> None:
+        name = command[1] if len(command) > 1 else ""
+        stage = stages[command[0]]
+        metrics = [path for metric in stage.get("metrics", ()) for path in metric]
+        outs = [
+            out.replace("${key}", name).replace("${item}", name)
+            for out in [*stage["outs"], *metrics]
+        ]
+        new = set(digests(folder)) - before
+        before.update(new)
+        for out in outs:
+            assert any(path == out or path.startswith(out + "/") for path in new), out
+        extra = {p for p in new if not any(p == out or p.startswith(out + "/") for out in outs)}
+        assert extra == set()
+
+    run_all(folder, then=compare)
+
+
+def test_a_failing_stage_leaves_what_was_there(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = digests(finished / "data")
+    bad = tiny_params(eps=0.01, min_samples=40)
+    monkeypatch.setattr(settings, "params", lambda: bad)
+    with working_in(finished):
+        assert launch.main("cluster", "01") == 1
+    message = capsys.readouterr().err
+    assert "cluster 01: There are too few clusters" in message
+    assert "eps" in message
+    assert "0 clusters, 48 outliers among 48 images" in message
+    assert digests(finished / "data") == before
+
+
+def test_fewer_clusters_than_a_batch_wants_train_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_workspace(tmp_path, batch_size=96)
+    run_all(folder)
+    assert "clusters, fewer than a batch's 32: batches of" in capsys.readouterr().out
+
+
+def test_arrays_of_another_table_are_refused(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = make_workspace(tmp_path, demo_images=8)
+    with working_in(other):
+        for command in commands()[:2]:
+            assert launch.main(*command) == 0
+        (other / "data/models").symlink_to(finished / "data/models")
+        (other / "data/alternations").symlink_to(finished / "data/alternations")
+        assert launch.main("train-epoch", "00", "init") == 1
+    assert "belong to another table of images" in capsys.readouterr().err
+
+
+def test_a_setting_out_of_range_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_workspace(tmp_path)
+    text = (folder / "params.yaml").read_text().replace("beta: 0.5", "beta: 1.5")
+    (folder / "params.yaml").write_text(text)
+    with working_in(folder):
+        assert launch.main("check-settings") == 1
+    message = capsys.readouterr().err
+    assert "`beta`" in message
+    assert "1.5" in message
+    assert ">= 0" in message
+    assert not (folder / "data").exists()
+
+
+def test_weights_that_the_schedule_does_not_name_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_workspace(tmp_path)
+    write_settings(folder, tiny_params(weights="elsewhere.pth"), tiny_schedule())
+    with working_in(folder):
+        assert launch.main("check-settings") == 1
+    assert "name different weights" in capsys.readouterr().err

@@ -1,0 +1,48 @@
+import pytest
+
+from pplr.errors import (
+    ClusteringError,
+    DataError,
+    MissingInputError,
+    PplrError,
+    SettingError,
+    WeightsError,
+)
+
+PARTS = {
+    "where": "params.yaml",
+    "value": 7,
+    "allowed": "number, <= 1",
+    "next_step": "set `beta` anew",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        (SettingError, ValueError),
+        (MissingInputError, FileNotFoundError),
+        (DataError, ValueError),
+        (WeightsError, ValueError),
+        (ClusteringError, ValueError),
+    ],
+)
+def test_an_error_says_all_five_things_and_is_a_builtin(kind, builtin):
+    error = kind("The setting `beta` cannot be used.", **PARTS)
+    assert isinstance(error, builtin)
+    assert isinstance(error, PplrError)
+    assert str(error) == (
+        "The setting `beta` cannot be used.\n"
+        "  where:   params.yaml\n"
+        "  found:   7\n"
+        "  allowed: number, <= 1\n"
+        "  next:    set `beta` anew"
+    )
+    assert (error.where, error.value) == ("params.yaml", 7)
+
+
+@pytest.mark.parametrize("left_out", sorted(PARTS))
+def test_no_part_of_the_message_can_be_left_out(left_out):
+    parts = {name: part for name, part in PARTS.items() if name != left_out}
+    with pytest.raises(TypeError, match=left_out):
+        SettingError("Wrong.", **parts)

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pplr import evaluation
+from pplr.errors import DataError
+from pplr.evaluation import evaluate_features, retrieval_metrics
+from tests import textbook
+
+
+def one_query(distances, g_pids, g_camids, *, pid=1, camid=0, q_index=None):
+    return retrieval_metrics(
+        np.array([distances], np.float32),
+        np.array([pid]),
+        np.array(g_pids),
+        np.array([camid]),
+        np.array(g_camids),
+        q_index=None if q_index is None else np.array([q_index]),
+    )
+
+
+def test_one_query_by_hand():
+    # The first is its person in its own camera, left out. Then: wrong, right, wrong, right.
+    metrics = one_query([0.1, 0.2, 0.3, 0.4, 0.5], [1, 2, 1, 3, 1], [0, 1, 1, 1, 2])
+    assert metrics.mAP == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert metrics.cmc.tolist() == [0, 1, 1, 1, 1]
+    assert metrics.num_valid_queries == 1
+
+
+def test_two_queries_and_one_without_a_correct_image():
+    distmat = np.array([[0.2, 0.1, 0.3], [0.1, 0.2, 0.3], [0.1, 0.2, 0.3]])
+    metrics = retrieval_metrics(
+        distmat, np.array([1, 1, 7]), np.array([1, 2, 1]), np.zeros(3, int), np.array([1, 1, 1])
+    )
+    # Right at ranks 2 and 3: (1/2 + 2/3)/2 = 7/12. Right at 1 and 3: (1 + 2/3)/2 = 10/12.
+    assert metrics.mAP == pytest.approx((7 / 12 + 10 / 12) / 2)
+    assert metrics.cmc.tolist() == [0.5, 1, 1]
+    assert metrics.num_valid_queries == 2
+
+
+def test_equal_distances_go_by_lower_gallery_row():
+    assert one_query([0.5, 0.5, 0.5], [2, 1, 3], [1, 1, 1]).mAP == pytest.approx(1 / 2)
+    assert one_query([0.5, 0.5, 0.5], [1, 2, 3], [1, 1, 1]).mAP == 1
+    assert one_query([0.5] * 4, [1, 2, 1, 1], [1] * 4).mAP == pytest.approx((1 + 2 / 3 + 3 / 4) / 3)
+
+
+def test_another_person_in_the_same_camera_counts():
+    assert one_query([0.1, 0.2], [2, 1], [0, 1]).mAP == pytest.approx(1 / 2)
+
+
+def test_unknown_cameras_equal_no_camera():
+    assert one_query([0.1], [1], [-1], camid=-1).num_valid_queries == 1
+    assert one_query([0.1], [1], [3], camid=-1).num_valid_queries == 1
+    assert one_query([0.1], [1], [-1], camid=3).num_valid_queries == 1
+
+
+def test_the_querys_own_gallery_row_is_left_out():
+    arguments = ([0.0, 0.1, 0.2], [1, 2, 1], [-1, -1, -1])
+    assert one_query(*arguments).mAP == pytest.approx((1 + 2 / 3) / 2)
+    assert one_query(*arguments, q_index=-1).mAP == pytest.approx((1 + 2 / 3) / 2)
+    assert one_query(*arguments, q_index=0).mAP == pytest.approx(1 / 2)
+
+
+def random_case(seed, Q=6, G=15, levels=5):
+    """Return arguments with many equal distances; half the cases leave query images out."""
+    rng = np.random.default_rng(seed)
+    distmat = rng.integers(levels, size=(Q, G)).astype(np.float32)
+    ids = [rng.integers(0, 3, size=n) for n in (Q, G)] + [
+        rng.integers(-1, 2, size=n) for n in (Q, G)
+    ]
+    return distmat, ids, rng.integers(-1, G, size=Q) if seed % 2 else None
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    Q=st.integers(1, 6),
+    G=st.integers(1, 20),
+    levels=st.integers(1, 30),
+)
+def test_equals_the_slow_metrics(seed, Q, G, levels):
+    distmat, ids, q_index = random_case(seed, Q, G, levels)
+    expected = textbook.retrieval_metrics(distmat, *ids, q_index)
+    if expected is None:
+        with pytest.raises(DataError):
+            retrieval_metrics(distmat, *ids, q_index=q_index)
+        return
+    metrics = retrieval_metrics(distmat, *ids, q_index=q_index)
+    assert metrics.mAP == pytest.approx(expected[0])
+    np.testing.assert_allclose(metrics.cmc, expected[1])
+    assert metrics.num_valid_queries == expected[2]
+    assert (np.diff(metrics.cmc) >= 0).all()
+    assert metrics.cmc[-1] == 1
+
+
+def test_permuting_the_gallery_changes_nothing_without_ties():
+    rng = np.random.default_rng(0)
+    distmat = rng.random((8, 30))
+    _, (q_pids, g_pids, q_camids, g_camids), _ = random_case(2, 8, 30)
+    order = rng.permutation(30)
+    straight = retrieval_metrics(distmat, q_pids, g_pids, q_camids, g_camids)
+    permuted = retrieval_metrics(
+        distmat[:, order], q_pids, g_pids[order], q_camids, g_camids[order]
+    )
+    assert permuted.mAP == straight.mAP
+    assert np.array_equal(permuted.cmc, straight.cmc)
+
+
+def test_features_and_their_distances_give_the_same(monkeypatch):
+    rng = np.random.default_rng(0)
+    q_features = rng.standard_normal((8, 5), dtype=np.float32)
+    g_features = rng.standard_normal((30, 5), dtype=np.float32)
+    _, ids, q_index = random_case(3, 8, 30)
+    distmat = textbook.squared_distances(q_features, g_features)
+    by_distance = retrieval_metrics(distmat, *ids, q_index=q_index)
+    for block in (256, 3):
+        monkeypatch.setattr(evaluation, "QUERY_BLOCK", block)
+        by_feature = evaluate_features(q_features, g_features, *ids, q_index=q_index)
+        assert by_feature.mAP == by_distance.mAP
+        assert np.array_equal(by_feature.cmc, by_distance.cmc)
+
+
+def test_duplicates_in_the_gallery_are_ties():
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((1, 64), dtype=np.float32)
+    gallery = np.repeat(rng.standard_normal((1, 64), dtype=np.float32), 101, axis=0)
+    g_pids = np.array([2] * 100 + [1])
+    metrics = evaluate_features(
+        features, gallery, np.array([1]), g_pids, np.array([0]), np.ones(101, int)
+    )
+    assert metrics.mAP == pytest.approx(1 / 101)
+
+
+def test_no_valid_query():
+    with pytest.raises(DataError, match=r"No query has a correct image(.|\n)*1 queries, 2 gallery"):
+        one_query([0.1, 0.2], [2, 3], [1, 1])
+
+
+def test_nan_distances_name_their_row():
+    distmat = np.zeros((3, 2))
+    distmat[1, 1] = np.nan
+    with pytest.raises(DataError, match="first in row 1"):
+        retrieval_metrics(distmat, np.ones(3), np.ones(2), np.zeros(3), np.ones(2))
+
+
+def test_nan_features_name_their_row():
+    features = np.zeros((3, 2), np.float32)
+    features[2, 0] = np.nan
+    ids = [np.ones(3, int), np.ones(3, int), np.zeros(3, int), np.ones(3, int)]
+    with pytest.raises(DataError, match="row 2 of the features"):
+        evaluate_features(features, np.zeros((3, 2), np.float32), *ids)
+
+
+def test_the_inputs_are_left_unchanged():
+    distmat, ids, q_index = random_case(1)
+    arrays = [distmat, *ids, q_index]
+    before = [array.copy() for array in arrays]
+    retrieval_metrics(distmat, *ids, q_index=q_index)
+    assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))

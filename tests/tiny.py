@@ -1,0 +1,72 @@
+"""A workspace with a tiny data set, in which every stage takes seconds."""
+
+import shutil
+from pathlib import Path
+
+from pplr.configure import format_params, format_schedule
+from pplr.params import Params, parse_params
+from pplr.presets import PRESETS
+from pplr.schedule import Schedule, make_schedule
+
+ROOT = Path(__file__).parents[1]
+
+TINY = {
+    "height": 64,
+    "width": 32,
+    "k1": 6,
+    "k2": 2,
+    "eps": 0.7,
+    "min_samples": 2,
+    "k": 5,
+    "aals_epoch": 1,
+    "iterations": 3,
+    "batch_size": 12,
+    "num_instances": 3,
+    "pad": 2,
+    "demo_people": 8,
+    "demo_images": 6,
+    "demo_cameras": 3,
+    "demo_distractors": 2,
+}
+
+
+def tiny_params(**changes: object) -> Params:
+    """Return the settings of the tiny data set, with changes."""
+    return parse_params({**PRESETS["demo"], **TINY, **changes}, where="tests")
+
+
+def tiny_schedule(*, epochs: int = 2) -> Schedule:
+    """Return a schedule of a few alternations, the last one evaluated."""
+    return make_schedule(
+        epochs=epochs,
+        evaluate_every=epochs,
+        images="pplr/datasets/demo.py",
+        weights=PRESETS["demo"]["weights"],
+    )
+
+
+def write_settings(folder: Path, params: Params, schedule: Schedule) -> None:
+    """Write params.yaml and schedule.yaml."""
+    (folder / "params.yaml").write_text(format_params(params))
+    (folder / "schedule.yaml").write_text(format_schedule(schedule))
+
+
+def make_workspace(folder: Path, **changes: object) -> Path:
+    """Fill a folder with the pipeline's code and the tiny settings; return it."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in ("pplr", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", PRESETS["demo"]["weights"]):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    write_settings(folder, tiny_params(**changes), tiny_schedule())
+    return folder
+
+
+def digests(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file below a folder, timing left out, by relative path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "timing" not in path.parts
+    }
