@@ -76,8 +76,6 @@ def main() -> None:
     rows: dict[int, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        # make_settings looks for the inputs that the schedule names
-        Path("pplr").symlink_to(WEIGHTS.parents[1] / "pplr")
         for seed in seeds:
             rows[seed] = {name: last_row(seed, words) for name, words in METHODS.items()}
             print(seed, rows[seed], file=sys.stderr, flush=True)

@@ -1,7 +1,8 @@
 """Train the embedded data set's stand-in for ImageNet weights: name clothes, not people.
 
-A small network learns, from generated people who are in no data set, to say what each of them
-wears, in which colour, and what the hair looks like. It never learns who anybody is.
+A small network learns, from generated people who are in no data set, to name what each of them
+wears and carries, and in which colour. It never learns who anybody is, nor what their body, skin or
+hair looks like.
 
 Usage: python -m demo.train_backbone [--images N] [--epochs N] [--seed N]
 """
@@ -21,15 +22,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from pplr.augment import augment, to_normalised
 from pplr.backbones import demo_resnet
 from pplr.datasets.demo import DemoSettings, Shot, demo_person, draw_shot
-from pplr.datasets.people import (
-    COLOURS,
-    HAIR_COLOURS,
-    HAIR_STYLES,
-    KINDS,
-    PATTERNS,
-    SKIN_TONES,
-    Person,
-)
+from pplr.datasets.people import COLOURS, KINDS, PATTERNS, Person
 
 TARGET = Path(__file__).with_name("backbone.safetensors")
 HEIGHT, WIDTH = 128, 64
@@ -55,16 +48,7 @@ SETTINGS = DemoSettings(
 def _heads() -> dict[str, tuple[int, Callable[[Person], int]]]:
     """Return for each thing to name: how many names there are, and the right one's number."""
     colours = list(COLOURS)
-    heads: dict[str, tuple[int, Callable[[Person], int]]] = {
-        "skin": (len(SKIN_TONES), lambda p: SKIN_TONES.index(p.body.skin)),
-        "hair": (len(HAIR_STYLES), lambda p: HAIR_STYLES.index(p.body.hair)),
-        "hair colour": (
-            len(HAIR_COLOURS),
-            lambda p: (
-                UNSEEN if p.body.hair == "bald" else list(HAIR_COLOURS).index(p.body.hair_colour)
-            ),
-        ),
-    }
+    heads: dict[str, tuple[int, Callable[[Person], int]]] = {}
     for place, kinds in KINDS.items():
         heads[place] = (len(kinds), partial(_kind, place))
         heads[f"{place} colour"] = (len(colours), partial(_colour, place))

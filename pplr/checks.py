@@ -18,8 +18,10 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
     MissingInputError
         An input is not there, or is an empty folder.
     SettingError
-        `weights` is a file other than the schedule's, or a backbone has no such weights.
+        `weights` is a file other than the schedule's, a backbone has no such weights, or there is
+        no such device.
     """
+    check_device(params.device)
     for key, path in schedule.inputs.items():
         _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml")
     weights = params.weights
@@ -38,6 +40,23 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
             value=f"{weights} and {schedule.inputs['weights']}",
             allowed="the same path twice, or weights: imagenet | random",
             next_step="write both with `pplr configure … --set weights=PATH`",
+        )
+
+
+def check_device(device: str) -> None:
+    """Raise a SettingError where torch cannot use the device."""
+    if device == "cpu":
+        return
+    import torch  # two seconds that the CPU need not wait
+
+    count = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= count:
+        raise SettingError(
+            what="torch cannot use this device.",
+            where="device in params.yaml",
+            value=f"{device}, with {count} CUDA devices",
+            allowed="cpu" if count == 0 else f"cpu, cuda, cuda:0 … cuda:{count - 1}",
+            next_step="set `device: cpu`, or install a torch that sees the GPU",
         )
 
 

@@ -31,12 +31,14 @@ def configure(
     ] = None,
 ) -> None:
     """Write params.yaml and schedule.yaml for a data set, with the paper's settings."""
+    from pplr.checks import check_inputs
     from pplr.configure import make_settings, replace_settings
     from pplr.datasets import count_images
 
     _check_repository()
     settings = make_settings(dataset, data_dir, epochs=epochs, overrides=overrides or [])
     counts = count_images(settings.params, Path(settings.schedule.inputs["images"]))
+    check_inputs(settings.params, settings.schedule)
     changes = replace_settings(settings)
     print(counts)
     print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")

@@ -1,5 +1,6 @@
 """Writing params.yaml and schedule.yaml for a data set."""
 
+import dataclasses
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -10,11 +11,11 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from pplr.checks import check_inputs
 from pplr.errors import PplrError, SettingError
 from pplr.params import Params, allowed_values, load_yaml, parse_params
 from pplr.presets import EPOCHS, EVALUATE_EVERY, PRESETS
-from pplr.schedule import Schedule, make_schedule
+from pplr.schedule import INIT, Schedule, make_schedule
+from pplr.store import remove
 
 # The first setting of each group has an empty line before it.
 GROUP_STARTS = ("backbone", "k1", "k", "beta", "iterations", "seed", "device", "demo_seed")
@@ -56,8 +57,6 @@ def make_settings(
     ------
     SettingError
         The data set is unknown, its folder is not given, or an override cannot be used.
-    MissingInputError
-        The folder of the images or the file of the weights is not there.
     """
     if dataset not in PRESETS:
         raise SettingError(
@@ -94,23 +93,53 @@ def make_settings(
         images=DEMO_IMAGES if data_dir is None else _as_dependency(data_dir),
         weights=NAMED_WEIGHTS.get(params.weights, params.weights),
     )
-    check_inputs(params, schedule)
     return PipelineSettings(params, schedule)
 
 
 def replace_settings(settings: PipelineSettings) -> list[str]:
-    """Write params.yaml and schedule.yaml; return a line for each setting that was another."""
-    try:
-        old = load_yaml(PARAMS)
-    except PplrError:  # missing, or broken, which is what the new one mends
-        old = {}
-    PARAMS.write_text(format_params(settings.params))
-    SCHEDULE.write_text(format_schedule(settings.schedule))
+    """Write params.yaml and schedule.yaml; return a line for each value that was another.
+
+    Results of alternations that the schedule no longer has are removed from data/; where a run
+    was finished, DVC's cache still has them.
+    """
+    old = _load_old(PARAMS) | _flat(_load_old(SCHEDULE))
+    params, schedule = settings.params, settings.schedule
+    new = params.model_dump() | _flat(dataclasses.asdict(schedule))
+    PARAMS.write_text(format_params(params))
+    SCHEDULE.write_text(format_schedule(schedule))
+    _remove_leftovers(schedule)
     return [
         f"{key}: {old[key]} -> {value}"
-        for key, value in settings.params.model_dump().items()
+        for key, value in new.items()
         if key in old and old[key] != value
     ]
+
+
+def _load_old(path: Path) -> dict[str, Any]:
+    try:
+        return load_yaml(path)
+    except PplrError:  # missing, or broken, which is what the new one mends
+        return {}
+
+
+def _flat(schedule: dict[str, Any]) -> dict[str, Any]:
+    """Return what is worth telling of a schedule: its length and its inputs."""
+    alternations, inputs = schedule.get("alternations"), schedule.get("inputs")
+    flat: dict[str, Any] = {}
+    if isinstance(alternations, dict):
+        flat["alternations"] = len(alternations)
+    if isinstance(inputs, dict):
+        flat |= {f"inputs.{key}": path for key, path in inputs.items()}
+    return flat
+
+
+def _remove_leftovers(schedule: Schedule) -> None:
+    """Remove what alternations that are not in the schedule have left in data/."""
+    known = {INIT, *schedule.alternations}
+    for folder in ("alternations", "models", "results/training", "results/evaluation"):
+        for path in (Path("data") / folder).glob("*"):
+            if path.stem not in known:
+                remove(path)
 
 
 def parse_overrides(overrides: list[str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def retrieval_metrics(
     Parameters
     ----------
     distmat
-        (Q, G) distances, smaller is nearer; no NaN. They are compared as float32.
+        (Q, G) float32 or float64 distances, smaller is nearer; no NaN.
     q_pids, g_pids
         (Q,) and (G,) identities.
     q_camids, g_camids
@@ -66,7 +66,10 @@ def retrieval_metrics(
     DataError
         If a distance is NaN, or no query has a correct image.
     """
-    distmat = np.ascontiguousarray(distmat, np.float32)
+    Q, G = distmat.shape
+    assert len(q_pids) == len(q_camids) == Q, "a query has no pid or camid"
+    assert len(g_pids) == len(g_camids) == G, "a gallery image has no pid or camid"
+    distmat = np.ascontiguousarray(distmat)
     if np.isnan(distmat.sum()):
         raise DataError(
             what="The distance matrix holds NaN.",

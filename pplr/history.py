@@ -28,14 +28,15 @@ def clustering_row(
     Returns
     -------
     dict
-        `clusters`, `outliers`, `agreement_1` … `agreement_P` (means, from the top part down) and
-        `adjusted_rand_index`, between the pseudo-labels and the identities.
+        `clusters`, `outliers`, `agreement` (mean), `agreement_1` … `agreement_P` (means by part,
+        from the top down) and `adjusted_rand_index`, between the pseudo-labels and the identities.
     """
     row: Row = {
         "clusters": int(pseudo_labels.max(initial=-1)) + 1,
         "outliers": int((pseudo_labels < 0).sum()),
     }
     means = agreement.mean(axis=0, dtype=np.float64)
+    row["agreement"] = float(agreement.mean(dtype=np.float64))
     row |= {f"agreement_{p}": float(mean) for p, mean in enumerate(means, start=1)}
     row["adjusted_rand_index"] = adjusted_rand_index(pseudo_labels, pids)
     return row

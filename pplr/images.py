@@ -17,7 +17,13 @@ MAX_LISTED = 20
 
 
 def decode_chunks(
-    table: ImageTable, *, height: int, width: int, workers: int, what: str
+    table: ImageTable,
+    *,
+    height: int,
+    width: int,
+    workers: int,
+    what: str,
+    broken: list[PplrError],
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the images of a table, resized by bicubic interpolation, a chunk at a time.
 
@@ -31,20 +37,16 @@ def decode_chunks(
         Decoding threads.
     what
         Name of the table in the progress.
+    broken
+        Gets the error of each image that could not be decoded; its place in the chunk stays black.
 
     Yields
     ------
     NDArray
         (n,H,W,3) uint8 RGB, n = `IMAGES_PER_CHUNK` but in the last chunk.
-
-    Raises
-    ------
-    DataError
-        After the last chunk: some images could not be decoded; all of them are named.
     """
     N = len(table.paths)
     decode = partial(_decode, table, height, width)
-    broken: list[PplrError] = []
     with ThreadPoolExecutor(workers) as pool:
         starts = range(0, N, IMAGES_PER_CHUNK)
         for start in track(starts, total=len(starts), what=f"decoding {what}"):
@@ -56,8 +58,6 @@ def decode_chunks(
                 else:
                     chunk[i] = image
             yield chunk
-    if broken:
-        raise _all_in_one(broken, what)
 
 
 def _decode(table: ImageTable, height: int, width: int, row: int) -> NDArray[np.uint8] | PplrError:
@@ -70,16 +70,18 @@ def _decode(table: ImageTable, height: int, width: int, row: int) -> NDArray[np.
     return np.asarray(image, dtype=np.uint8)
 
 
-def _all_in_one(broken: list[PplrError], what: str) -> PplrError:
-    """Return one error that names every broken image, the first `MAX_LISTED` in full."""
+def check_decoded(broken: list[PplrError]) -> None:
+    """Raise one DataError that names every broken image, the first `MAX_LISTED` in full."""
+    if not broken:
+        return
     if len(broken) == 1:
-        return broken[0]
+        raise broken[0]
     names = [f"{error.where}: {error.value}" for error in broken[:MAX_LISTED]]
     if len(broken) > MAX_LISTED:
         names.append(f"and {len(broken) - MAX_LISTED} more")
-    return DataError(
-        what=f"{len(broken)} images of {what} cannot be decoded.",
-        where=what,
+    raise DataError(
+        what=f"{len(broken)} images cannot be decoded.",
+        where="the folder of the images",
         value="\n           ".join(names),
         allowed="images that PIL can open",
         next_step="replace or remove these files",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -99,13 +99,22 @@ class Params(BaseModel):
     demo_backgrounds: Strength = Field(description="strength of backgrounds by camera")
 
     @model_validator(mode="after")
-    def _batch_holds_whole_classes(self) -> Self:
-        if self.batch_size % self.num_instances or self.batch_size < 2 * self.num_instances:
-            message = (
-                f"batch_size {self.batch_size} must be a multiple of num_instances "
-                f"{self.num_instances}, twice it at least"
-            )
-            raise ValueError(message)
+    def _check_across_settings(self) -> Self:
+        """Raise a ValueError of three parts: the setting, what it is, what is allowed."""
+        rows = self.height // 16  # of the feature map
+        checks = (
+            (
+                "batch_size",
+                self.batch_size % self.num_instances or self.batch_size < 2 * self.num_instances,
+                f"a multiple of num_instances, {self.num_instances}, and twice it at least",
+            ),
+            ("k2", self.k2 > self.k1, f"at most k1, {self.k1}"),
+            ("num_parts", self.num_parts > rows, f"at most height / 16, {rows}"),
+        )
+        for key, wrong, allowed in checks:
+            if wrong:
+                kind = "across_settings"
+                raise PydanticCustomError(kind, "{allowed}", {"key": key, "allowed": allowed})
         return self
 
     def select(self, kind: type[Settings], *, prefix: str = "") -> Settings:
@@ -202,9 +211,9 @@ def check_known_keys(values: Mapping[str, Any], known: tuple[str, ...], *, where
 
 def _setting_error(error: ErrorDetails, *, where: str) -> SettingError:
     """Return pydantic's finding in the words of this project."""
-    if not error["loc"]:
-        key, value = "batch_size", error["msg"].removeprefix("Value error, ")
-        allowed = "a multiple of num_instances, twice it at least"
+    if not error["loc"]:  # from the check across settings
+        key, allowed = error["ctx"]["key"], error["ctx"]["allowed"]
+        value = repr(error["input"][key])
     else:
         key = str(error["loc"][0])
         value = "nothing" if error["type"] == "missing" else repr(error["input"])

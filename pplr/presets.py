@@ -61,5 +61,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-EPOCHS = {"market1501": 50, "demo": 7}
+EPOCHS = {"market1501": 50, "demo": 6}
 EVALUATE_EVERY = {"market1501": 10, "demo": 1}

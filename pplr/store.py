@@ -1,4 +1,4 @@
-"""Zarr groups and model folders in and out: the one place that knows how things lie on disk."""
+"""Zarr groups and JSON in and out: how arrays lie on disk. Models are in `pplr.checkpoint`."""
 
 import hashlib
 import json
@@ -50,14 +50,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.parent / f".{path.name}.partial"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove(temporary)
+    remove(temporary)
     try:
         yield temporary
         if path.is_dir():  # a file is replaced in one step, a folder cannot be
-            _remove(path)
+            remove(path)
         temporary.replace(path)
     finally:
-        _remove(temporary)
+        remove(temporary)
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, digest: str) -> None:
@@ -75,19 +75,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, digest: str)
     with replacing(path) as temporary:
         group = zarr.create_group(temporary, attributes={"table": digest})
         for name, values in arrays.items():
-            row_bytes = max(1, values[:1].nbytes)
-            rows = min(max(1, len(values)), max(1, SHARD_CHUNK_BYTES // row_bytes))
-            shard = -(-max(1, len(values)) // rows) * rows
-            array = group.create_array(
-                name,
-                shape=values.shape,
-                dtype=values.dtype,
-                chunks=(rows, *values.shape[1:]),
-                shards=(shard, *values.shape[1:]),
-                compressors=ZstdCodec(checksum=True),
-                **_description(name),
-            )
-            array[...] = values
+            _write_array(group, name, values)
 
 
 def read_arrays(path: Path, *names: str, digest: str | None = None) -> list[NDArray[Any]]:
@@ -165,22 +153,25 @@ def write_split(
         images[start : start + len(chunk)] = chunk
         start += len(chunk)
     for name, values in columns.items():
-        array = group.create_array(
-            name,
-            shape=values.shape,
-            dtype=values.dtype,
-            compressors=ZstdCodec(checksum=True),
-            **_description(name),
-        )
-        array[...] = values
-    strings = group.create_array(
-        "paths",
-        shape=(len(paths),),
-        dtype=str,
+        _write_array(group, name, values)
+    _write_array(group, "paths", np.array(paths, dtype=np.dtypes.StringDType()))
+
+
+def _write_array(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
+    """Write an array into one shard of compressed chunks of about `SHARD_CHUNK_BYTES`."""
+    row_bytes = max(1, values[:1].nbytes)
+    rows = min(max(1, len(values)), max(1, SHARD_CHUNK_BYTES // row_bytes))
+    shard = -(-max(1, len(values)) // rows) * rows
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=(rows, *values.shape[1:]),
+        shards=(shard, *values.shape[1:]),
         compressors=ZstdCodec(checksum=True),
-        **_description("paths"),
+        **_description(name),
     )
-    strings[...] = np.array(paths, dtype=object)
+    array[...] = values
 
 
 class PackedImages:
@@ -286,7 +277,8 @@ def _damaged(name: str, path: Path, *, problem: str) -> DataError:
     )
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -244,13 +244,13 @@ def _make_optimizer(
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     groups = [{"params": [p for _, p in named]}, {"params": [classifiers]}]
     optimizer = torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay)
-    for name, parameter in named if state is not None else ():
-        assert state is not None
-        optimizer.state[parameter] = {
-            "step": state["step"].clone(),
-            "exp_avg": state[f"exp_avg.{name}"].to(parameter),
-            "exp_avg_sq": state[f"exp_avg_sq.{name}"].to(parameter),
-        }
+    if state is not None:
+        for name, parameter in named:
+            optimizer.state[parameter] = {
+                "step": state["step"].clone(),
+                "exp_avg": state[f"exp_avg.{name}"].clone().to(parameter),
+                "exp_avg_sq": state[f"exp_avg_sq.{name}"].clone().to(parameter),
+            }
     return optimizer
 
 

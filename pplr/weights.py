@@ -37,7 +37,9 @@ def load_weights(backbone: Backbone, state: dict[str, Tensor], *, where: str) ->
         raise WeightsError(
             what="The weights do not fit the backbone.",
             where=where,
-            value="; ".join(f"{len(keys)} {name}: {_shorten(keys)}" for name, keys in listed),
+            value="; ".join(
+                f"{len(keys)} {name}: {', '.join(keys) or 'none'}" for name, keys in listed
+            ),
             allowed=f"the {len(wanted)} keys of the backbone, and keys of layers it does not have",
             next_step="set `backbone` to the network of these weights, or take another file",
         )
@@ -118,8 +120,3 @@ def _unreadable(path: Path, value: str) -> WeightsError:
         allowed="a state dict of tensors, as .safetensors or as torch.save writes it",
         next_step="set `weights` to such a file with `pplr configure … --set weights=PATH`",
     )
-
-
-def _shorten(keys: list[str], most: int = 8) -> str:
-    more = f", … {len(keys) - most} more" if len(keys) > most else ""
-    return ", ".join(keys[:most]) + more if keys else "none"

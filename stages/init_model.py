@@ -15,7 +15,7 @@ def main() -> None:
     torch.manual_seed(params.seed)  # decides the weights where they are random
     backbone = make_backbone(params.backbone)
     state = pretrained_state(params.weights, params.backbone)
-    left_out = load_weights(backbone, state, where=params.weights) if state else []
+    left_out = load_weights(backbone, state, where=params.weights) if state is not None else []
     if left_out:
         print(f"keys of {params.weights} that were left out: {', '.join(left_out)}")
     model = ReIDModel(backbone, params.num_parts)

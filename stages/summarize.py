@@ -2,7 +2,7 @@
 
 from pplr.history import Row, clustering_row, write_history
 from pplr.schedule import INIT
-from pplr.store import read_arrays, read_json, replacing, write_json
+from pplr.store import read_arrays, read_digest, read_json, replacing, write_json
 from stages import settings
 
 
@@ -12,11 +12,15 @@ def main() -> None:
     evaluation = {
         name: read_json(settings.results_path("evaluation", name)) for name in schedule.evaluated
     }
-    (pids,) = read_arrays(settings.DATASET / "train", "pids")
+    train = settings.DATASET / "train"
+    digest = read_digest(train)
+    (pids,) = read_arrays(train, "pids")
     rows: list[Row] = [{"alternation": INIT, **evaluation[INIT]}]
     for name in schedule.alternations:
-        (pseudo_labels,) = read_arrays(settings.arrays_path(name, "clusters"), "pseudo_labels")
-        (agreement,) = read_arrays(settings.arrays_path(name, "agreement"), "cross_agreement")
+        clusters = settings.arrays_path(name, "clusters")
+        (pseudo_labels,) = read_arrays(clusters, "pseudo_labels", digest=digest)
+        agreed = settings.arrays_path(name, "agreement")
+        (agreement,) = read_arrays(agreed, "cross_agreement", digest=digest)
         rows.append(
             {
                 "alternation": name,

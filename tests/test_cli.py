@@ -1,10 +1,12 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pplr import cli
+from pplr.configure import DEMO_IMAGES, NAMED_WEIGHTS
 from pplr.datasets import count_images
 from pplr.params import load_params, parse_params
 from pplr.presets import PRESETS
@@ -34,6 +36,10 @@ def repository(tmp_path, monkeypatch):
         path = tmp_path / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (4, 8)).save(path)
+    for name in (DEMO_IMAGES, NAMED_WEIGHTS["imagenet"], PRESETS["demo"]["weights"]):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -86,6 +92,10 @@ def test_configure_tells_what_it_changed(repository, run):
         (["demo", "--set", "btea=0.3"], "did you mean `beta`?"),
         (["demo", "--set", "beta=2"], "The setting `beta` cannot be used."),
         (["demo", "--set", "beta"], "A setting could not be read."),
+        (["demo", "--set", "weights=nowhere.pth"], "An input of the pipeline is missing."),
+        (["demo", "--set", "weights=imagenet"], "no ImageNet weights for this backbone"),
+        (["demo", "--set", "device=cuda:63"], "torch cannot use this device."),
+        (["demo", "--set", "dataset=market1501"], "Two data sets are named."),
     ],
 )
 def test_nothing_is_written_when_anything_is_wrong(repository, run, arguments, said):
@@ -120,9 +130,9 @@ def test_a_wrong_command_line_is_exit_code_2(repository, run, arguments):
 
 
 def test_a_users_mistake_gives_no_traceback(repository):
-    command = [sys.executable, "-c", "from pplr.cli import main; main()"]
+    command = Path(sys.executable).with_name("pplr")
     finished = subprocess.run(
-        [*command, "configure", "demo", "--set", "btea=0.3"],
+        [command, "configure", "demo", "--set", "btea=0.3"],
         cwd=repository,
         capture_output=True,
         text=True,

@@ -138,6 +138,30 @@ def test_changes_are_told(repository):
     assert replace_settings(make("demo", None, "k1=20")) == []
 
 
+def test_a_change_of_the_schedule_is_told(repository):
+    replace_settings(make("demo", None))
+    changes = replace_settings(make("demo", None, "weights=random", epochs=2))
+    assert changes == [
+        "weights: demo/backbone.safetensors -> random",
+        f"alternations: {EPOCHS['demo']} -> 2",
+        "inputs.weights: demo/backbone.safetensors -> pplr/weights.py",
+    ]
+
+
+def test_results_of_a_longer_schedule_are_removed(repository):
+    for name in ("init", "00", "01", "02"):
+        for path in (f"models/{name}/weights", f"results/training/{name}.json"):
+            file = repository / "data" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    (repository / "data" / "raw").mkdir()
+    replace_settings(make("demo", None, epochs=2))
+    kept = {path.stem for path in (repository / "data" / "models").iterdir()}
+    assert kept == {"init", "00", "01"}
+    assert not (repository / "data" / "results" / "training" / "02.json").exists()
+    assert (repository / "data" / "raw").is_dir()
+
+
 def test_a_broken_params_file_can_be_written_anew(repository):
     (repository / "params.yaml").write_text("beta: [\n")
     assert replace_settings(make("demo", None)) == []

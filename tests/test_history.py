@@ -73,11 +73,12 @@ def test_a_row_by_hand():
     assert row == {
         "clusters": 1,
         "outliers": 2,
+        "agreement": 0.4375,
         "agreement_1": 0.25,
         "agreement_2": 0.625,
         "adjusted_rand_index": pytest.approx(4 / 7),
     }
-    assert list(row)[:4] == ["clusters", "outliers", "agreement_1", "agreement_2"]
+    assert list(row)[:4] == ["clusters", "outliers", "agreement", "agreement_1"]
     assert {type(value) for value in row.values()} == {int, float}  # no NumPy in JSON or CSV
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from pplr import images as images_module
 from pplr.datasets.table import ImageTable
 from pplr.errors import DataError
-from pplr.images import decode_chunks
+from pplr.images import check_decoded, decode_chunks
 
 
 def table_of(*sources):
@@ -32,7 +32,14 @@ def noise(height, width, seed=0):
 
 
 def decode(table, *, height=4, width=2, workers=2):
-    return list(decode_chunks(table, height=height, width=width, workers=workers, what="train"))
+    broken = []
+    chunks = list(
+        decode_chunks(
+            table, height=height, width=width, workers=workers, what="train", broken=broken
+        )
+    )
+    check_decoded(broken)
+    return chunks
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (40, 12), (33, 65)])
@@ -81,7 +88,7 @@ def test_one_chunk_is_decoded_at_a_time(monkeypatch):
     counting = ImageTable(
         table.paths, table.pids, table.camids, lambda row: opened.append(row) or sources[row]
     )
-    chunks = decode_chunks(counting, height=4, width=2, workers=2, what="train")
+    chunks = decode_chunks(counting, height=4, width=2, workers=2, what="train", broken=[])
     next(chunks)
     assert sorted(opened) == [0, 1]
 
@@ -111,8 +118,8 @@ def test_all_broken_images_of_all_chunks_stand_in_one_error(monkeypatch):
     good = noise(4, 2)
     message = failure("cut", good, good, "empty", good, "no JPEG", monkeypatch=monkeypatch, chunk=2)
     assert message == (
-        "3 images of train cannot be decoded.\n"
-        "  where:   train\n"
+        "3 images cannot be decoded.\n"
+        "  where:   the folder of the images\n"
         "  found:   0.jpg: cut\n"
         "           3.jpg: empty\n"
         "           5.jpg: no JPEG\n"
@@ -124,7 +131,7 @@ def test_all_broken_images_of_all_chunks_stand_in_one_error(monkeypatch):
 @pytest.mark.parametrize(("broken", "listed", "more"), [(20, 20, None), (21, 20, 1), (50, 20, 30)])
 def test_more_than_twenty_are_shortened(monkeypatch, broken, listed, more):
     message = failure(*["cut"] * broken, monkeypatch=monkeypatch)
-    assert f"{broken} images of train" in message
+    assert f"{broken} images cannot" in message
     assert message.count(".jpg: cut") == listed
     assert (f"and {more} more" in message) == (more is not None)
     assert (" more\n" in message) == (more is not None)

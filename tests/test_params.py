@@ -32,7 +32,7 @@ def test_good_settings_keep_their_values():
     [
         ("beta", 0),  # a whole number is a number
         ("beta", 1),
-        ("height", 32),
+        ("height", 48),  # three rows of the feature map for three parts
         ("height", 1024),
         ("device", "cuda"),
         ("device", "cuda:1"),
@@ -114,7 +114,14 @@ def test_every_setting_refuses_a_list_and_has_words_for_what_it_allows(key):
 @settings(max_examples=200, deadline=None)
 def test_words_and_checks_allow_the_same_numbers(key, value):
     words = allowed_values(key)
-    if "number" not in words or key in ("batch_size", "num_instances"):
+    if "number" not in words or key in (
+        "batch_size",
+        "num_instances",
+        "k1",
+        "k2",
+        "height",
+        "num_parts",
+    ):
         return
     bounds = [part.split() for part in words.split(", ")[1:]]
     compare = {">": float.__gt__, ">=": float.__ge__, "<": float.__lt__, "<=": float.__le__}
@@ -162,8 +169,22 @@ def test_a_batch_holds_two_whole_classes_at_least(batch_size, num_instances, goo
         return
     message = refusal(**changed)
     assert "The setting `batch_size` cannot be used." in message
-    assert f"batch_size {batch_size} must be a multiple of num_instances {num_instances}" in message
-    assert "allowed: a multiple of num_instances, twice it at least" in message
+    assert f"found:   {batch_size}" in message
+    assert f"allowed: a multiple of num_instances, {num_instances}, and twice it" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "allowed"),
+    [
+        ({"k1": 10, "k2": 11}, "k2", "at most k1, 10"),
+        ({"height": 64, "num_parts": 5}, "num_parts", "at most height / 16, 4"),
+    ],
+)
+def test_settings_that_do_not_go_together(changes, key, allowed):
+    message = refusal(**changes)
+    assert f"The setting `{key}` cannot be used." in message
+    assert f"found:   {changes[key]}" in message
+    assert f"allowed: {allowed}" in message
 
 
 # --- files ---------------------------------------------------------------------------------

@@ -186,7 +186,7 @@ def test_a_flipped_bit_is_noticed(group, name, file, position):
     content = bytearray(path.read_bytes())
     content[round(position * (len(content) - 1))] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"The array `{name}` cannot be read") as caught:
+    with pytest.raises(DataError, match=f"`{name}` cannot be read") as caught:
         read_arrays(group, name)
     assert str(group) in str(caught.value)
     assert "dvc repro" in str(caught.value)
@@ -214,7 +214,7 @@ def test_no_flipped_bit_changes_a_column_unnoticed(split, name):
 def test_a_cut_chunk_file_is_noticed(group):
     path = group / "global" / "c" / "0" / "0"
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(DataError, match="The array `global` cannot be read"):
+    with pytest.raises(DataError, match="`global` cannot be read"):
         read_arrays(group, "global")
 
 
@@ -230,7 +230,7 @@ def test_a_missing_chunk_file_is_noticed(group):
 def test_a_missing_or_broken_array_is_noticed(group, damage):
     path = group / "global" / "zarr.json"
     path.unlink() if damage == "missing" else path.write_text(path.read_text()[:30])
-    with pytest.raises(DataError, match="The array `global` cannot be read"):
+    with pytest.raises(DataError, match="`global` cannot be read"):
         read_arrays(group, "global")
 
 
@@ -405,7 +405,7 @@ def test_a_row_that_is_not_there(split):
 def test_a_cut_chunk_of_images(split, chunk):
     path = split / "images" / "c" / str(chunk) / "0" / "0" / "0"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match="The array `images` cannot be read") as caught:
+    with pytest.raises(DataError, match="`images` cannot be read") as caught:
         PackedImages(split)
     assert str(path) in str(caught.value)
 
@@ -413,14 +413,14 @@ def test_a_cut_chunk_of_images(split, chunk):
 def test_a_missing_chunk_of_images(split):
     path = split / "images" / "c" / "1" / "0" / "0" / "0"
     path.unlink()
-    with pytest.raises(DataError, match="The array `images` cannot be read") as caught:
+    with pytest.raises(DataError, match="`images` cannot be read") as caught:
         PackedImages(split)
     assert str(path) in str(caught.value)
 
 
 def test_an_empty_chunk_of_images(split):
     (split / "images" / "c" / "1" / "0" / "0" / "0").write_bytes(b"")
-    with pytest.raises(DataError, match="The array `images` cannot be read"):
+    with pytest.raises(DataError, match="`images` cannot be read"):
         PackedImages(split)
 
 

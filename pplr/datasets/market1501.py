@@ -15,8 +15,9 @@ SUFFIXES = {".jpg", ".jpeg", ".png"}
 # The folder that the published archive unpacks to.
 ARCHIVE_FOLDER = "Market-1501-v15.09.15"
 
-# PPPP_cCsS_FFFFFF_BB: person, camera, sequence, frame, box.
-_NAME = re.compile(r"(-1|[0-9]{4})_c([1-9][0-9]?)s[0-9]+_[0-9]{6}_[0-9]{2}")
+# PPPP_cCsS_FFFFFF_BB: person, camera, sequence, frame, box. One file of the real set ends in
+# .jpg.jpg, so what follows the box is free.
+_NAME = re.compile(r"(-1|[0-9]{4})_c([1-9][0-9]?)s[0-9]+_[0-9]{6}_[0-9]{2}\..*")
 _JUNK = -1
 _WITHDRAWN = re.compile(r"duke[-_ ]?mtmc", re.IGNORECASE)
 _NUM_SHOWN = 5
@@ -55,7 +56,7 @@ def _read_folder(root: Path, folder: str) -> ImageTable:
     if not (root / folder).is_dir():
         raise _missing(root, folder, "There is no such folder of images.")
     names = _image_names(root / folder)
-    matches = [_NAME.fullmatch(Path(name).stem) for name in names]
+    matches = [_NAME.fullmatch(name) for name in names]
     unread = [name for name, match in zip(names, matches, strict=True) if match is None]
     if unread:
         raise _unread_names(root / folder, unread)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pplr.datasets.demo import DemoSettings, Shot, demo_person, draw_shot, read_demo
 from pplr.datasets.people import GARMENTS
-from pplr.errors import SettingError
 
 STRENGTHS = (
     "camera",
@@ -169,22 +168,6 @@ def test_lookalikes_come_in_the_share_asked_for(share, pairs):
 def test_people_of_one_seed_do_not_depend_on_the_other_settings():
     for who in (1, 2, 3):
         assert demo_person(SMALL, who) == demo_person(replace(STILL, images=9, cameras=2), who)
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("people", 1),
-        ("images", 3),
-        ("cameras", 1),
-        ("blur", -0.1),
-        ("lookalikes", 1.1),
-        ("seed", -1),
-    ],
-)
-def test_a_value_out_of_range_is_named(name, value):
-    with pytest.raises(SettingError, match=f"demo_{name}"):
-        replace(SMALL, **{name: value})
 
 
 def test_every_setting_has_a_default():
