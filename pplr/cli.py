@@ -50,7 +50,10 @@ def configure(
 @app.command()
 def history() -> None:
     """Print the history of the last run as a table, and where its files lie."""
+    from pplr.configure import PARAMS
     from pplr.history import format_history
+    from pplr.params import load_params
+    from pplr.presets import DEMO_WEIGHTS
 
     if not HISTORY.is_file():
         raise MissingInputError(
@@ -62,6 +65,8 @@ def history() -> None:
         )
     print(format_history(HISTORY))
     print(WHERE)
+    if load_params(PARAMS).weights == DEMO_WEIGHTS:
+        print(STAND_IN)
 
 
 WHERE = """
@@ -74,6 +79,11 @@ Rand index: pseudo-labels against the true identities, which training never sees
   data/alternations/<e>/agreement.zarr   cross agreement of each image and part
   data/models/<e>                        the model after alternation e
   data/timing                            seconds of each stage"""
+
+
+STAND_IN = """
+The demo's people are generated. Its start, init, is a stand-in for ImageNet weights: a small
+network trained by demo/train_backbone.py to name clothes and bags on other generated people."""
 
 
 def main() -> None:

@@ -154,7 +154,9 @@ def test_history_before_the_first_run(repository, run):
     assert "dvc repro" in err
 
 
-def test_history_prints_the_table_and_where_things_lie(repository, run):
+@pytest.mark.parametrize("weights", ["random", PRESETS["demo"]["weights"]])
+def test_history_prints_the_table_and_where_things_lie(repository, run, weights):
+    run("configure", "demo", "--set", f"weights={weights}")
     (repository / "data").mkdir()
     (repository / "data" / "history.csv").write_text(
         "alternation,clusters,outliers,agreement_1,adjusted_rand_index,mAP,rank1\n"
@@ -166,6 +168,7 @@ def test_history_prints_the_table_and_where_things_lie(repository, run):
     assert "0.625" in out
     assert "data/alternations/<e>/clusters.zarr" in out
     assert "for looking only" in out
+    assert ("stand-in for ImageNet weights" in out) == (weights != "random")
 
 
 # --- count_images --------------------------------------------------------------------------
