@@ -139,12 +139,14 @@ def test_a_killed_epoch_leaves_no_half_model_and_runs_on(repository: Path, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["--temp", "--queue"])
-def test_an_experiment_in_a_copy_runs_the_copys_code(repository: Path, how: str) -> None:
+@pytest.mark.parametrize(("how", "beta"), [("--temp", 0.4), ("--queue", 0.45)])
+def test_an_experiment_in_a_copy_runs_the_copys_code(
+    repository: Path, how: str, beta: float
+) -> None:
     history = repository / "pplr" / "history.py"
     before = history.read_text()
     history.write_text(before.replace('"clusters": int', '"groups": int'))
-    output = run(repository, "dvc", "exp", "run", how, "--name", f"copy{how}", "-S", "beta=0.4")
+    output = run(repository, "dvc", "exp", "run", how, "--name", f"copy{how}", "-S", f"beta={beta}")
     if how == "--queue":
         run(repository, "dvc", "queue", "start")
         output = ""
