@@ -1,17 +1,15 @@
 """Retrieval metrics: mean average precision and cumulative matching characteristic."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numba import njit, prange
 from numpy.typing import NDArray
 
 from pplr.errors import DataError
-from pplr.ranking import squared_norms
 
-QUERY_BLOCK = 256
 NO_HIT = -1
 
 
@@ -69,7 +67,6 @@ def retrieval_metrics(
     Q, G = distmat.shape
     assert len(q_pids) == len(q_camids) == Q, "a query has no pid or camid"
     assert len(g_pids) == len(g_camids) == G, "a gallery image has no pid or camid"
-    distmat = np.ascontiguousarray(distmat)
     if np.isnan(distmat.sum()):
         raise DataError(
             what="The distance matrix holds NaN.",
@@ -78,54 +75,52 @@ def retrieval_metrics(
             allowed="distances",
             next_step="check the features it was computed from",
         )
-    ids = _as_int64(q_pids, g_pids, q_camids, g_camids, q_index)
-    precisions, first_hits = _score_queries(distmat, *ids)
-    return _summary(precisions, first_hits, len(g_pids))
+    return retrieval_metrics_in_blocks(
+        [distmat], q_pids, g_pids, q_camids, g_camids, q_index=q_index
+    )
 
 
-def evaluate_features(
-    q_features: NDArray[np.floating],
-    g_features: NDArray[np.floating],
+def retrieval_metrics_in_blocks(
+    blocks: Iterable[NDArray[np.floating]],
     q_pids: NDArray[np.integer],
     g_pids: NDArray[np.integer],
     q_camids: NDArray[np.integer],
     g_camids: NDArray[np.integer],
     *,
     q_index: NDArray[np.integer] | None = None,
-    device: str = "cpu",
 ) -> RetrievalMetrics:
-    """Return `retrieval_metrics` by squared Euclidean distance, a block of queries at a time.
-
-    What is ranked by is computed in float64 and rounded to float32, so that it and the ties in it
-    depend neither on the device nor on the number of threads.
+    """Return `retrieval_metrics` of a distance matrix that is never held whole.
 
     Parameters
     ----------
-    q_features, g_features
-        (Q, D) and (G, D) float16 or float32, finite.
+    blocks
+        The rows of the matrix in order, (≤ Q, G) float32 or float64 at a time, without NaN, as
+        `pplr.distances` gives them.
     q_pids, g_pids, q_camids, g_camids, q_index
         As for `retrieval_metrics`.
-    device
-        Where the distances are computed.
 
     Raises
     ------
     DataError
-        If a feature is NaN, infinite or huge, or no query has a correct image.
+        If no query has a correct image.
     """
     q_pids, g_pids, q_camids, g_camids, own = _as_int64(q_pids, g_pids, q_camids, g_camids, q_index)
-    squared_norms(q_features)  # only for its check
-    g_norms = torch.tensor(squared_norms(g_features), device=device)
-    gallery = torch.tensor(g_features, dtype=torch.float64, device=device)
     scores = []
-    for start in range(0, len(q_pids), QUERY_BLOCK):
-        block = slice(start, start + QUERY_BLOCK)
-        queries = torch.tensor(q_features[block], dtype=torch.float64, device=device)
-        # The distances less the query's own norm, which does not change their order. (block, G)
-        keys = torch.addmm(g_norms, queries, gallery.T, alpha=-2).float().cpu().numpy()
+    start = 0
+    for distances in blocks:
+        rows = slice(start, start + len(distances))
         scores.append(
-            _score_queries(keys, q_pids[block], g_pids, q_camids[block], g_camids, own[block])
+            _score_queries(
+                np.ascontiguousarray(distances),
+                q_pids[rows],
+                g_pids,
+                q_camids[rows],
+                g_camids,
+                own[rows],
+            )
         )
+        start = rows.stop
+    assert start == len(q_pids), "the blocks are not of these queries"
     precisions, first_hits = (np.concatenate(parts) for parts in zip(*scores, strict=True))
     return _summary(precisions, first_hits, len(g_pids))
 
@@ -197,22 +192,21 @@ def _ranks_of_correct(
 ) -> Any:
     """Return the ranks, from 1 and ascending, of one query's correct images.
 
-    They come from counting which of the correct images, a few, each gallery image is before, so
-    that the row need not be sorted.
+    They come from counting what is before each of the correct images, a few, so that the row need
+    not be sorted.
     """
     left_out = same_person & same_camera
     if own >= 0:
         left_out[own] = True
+    row = distances.copy()
+    row[left_out] = np.nan  # before nothing
     correct = np.flatnonzero(same_person & ~left_out)
-    # Stable, so that equal distances go by lower gallery row.
-    correct = correct[np.argsort(distances[correct], kind="mergesort")]
-    bounds = distances[correct]
-    num_before = np.zeros(len(correct) + 1, np.int64)
-    for g in range(len(distances)):
-        if not left_out[g]:
-            # The first correct image that g is not behind; g itself, if it is correct.
-            c = np.searchsorted(bounds, distances[g])
-            while c < len(correct) and bounds[c] == distances[g] and correct[c] < g:
-                c += 1
-            num_before[c] += 1
-    return np.cumsum(num_before)[:-1]
+    ranks = np.empty(len(correct), np.int64)
+    for c, image in enumerate(correct):
+        before = np.int32(0)
+        for g in range(image):  # equal distances go by lower gallery row
+            before += np.int32(row[g] <= row[image])
+        for g in range(image + 1, len(row)):
+            before += np.int32(row[g] < row[image])
+        ranks[c] = before + 1
+    return np.sort(ranks)

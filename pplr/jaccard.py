@@ -1,29 +1,33 @@
 """k-reciprocal encoding and its Jaccard distance, sparse from end to end.
 
 After Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding" (CVPR 2017),
-which PPLR clusters on. Rows are worked on in chunks by threads; each chunk returns what it keeps,
-so that memory grows with the pairs kept and not with the pairs looked at.
+which PPLR clusters on. Memory grows with the pairs kept and not with the pairs looked at. Rows are
+worked out by their first neighbour: those that share it mostly share others.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit, prange
+from numba import njit, prange
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pplr.errors import SettingError
+from pplr.errors import ClusteringError, SettingError
 from pplr.ranking import float_bits, squared_distance
+from pplr.rows import csr, grown, mirrored, worked_out_rows
 
-MIN_CHUNK = 512  # rows
-# Sparse rows one after another: how many entries each has, their columns, their values.
-Rows = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
+# Pairs held, some 4 GiB. Images in clusters have some twenty near ones each; more than this are
+# near only where a few images are the nearest of nearly all.
+MAX_PAIRS = 2**27
 
 
 def k_reciprocal_encoding(
-    features: NDArray[np.floating], ranked: NDArray[np.int32], *, k1: int, k2: int
+    features: NDArray[np.floating],
+    ranked: NDArray[np.int32],
+    *,
+    k1: int,
+    k2: int,
+    units: NDArray[np.float64] | None = None,
 ) -> sparse.csr_array:
     """Return each image's k-reciprocal neighbours, weighted by nearness, as a sparse row.
 
@@ -41,6 +45,8 @@ def k_reciprocal_encoding(
         Size of the neighbourhood, the image itself included; more than N is as good as N.
     k2
         How many rows are averaged, the image's own included; 1 averages nothing.
+    units
+        (N,) what each image's squared distances are divided by before the softmax; None is 1.
 
     Returns
     -------
@@ -60,8 +66,11 @@ def k_reciprocal_encoding(
     half_lists = np.ascontiguousarray(lists[:, : round(k1 / 2) + 1])
     half_mutual = _mutual(half_lists)
     bits = float_bits(features)
-    weights = _in_chunks(_weigh_rows, N, bits, lists, mutual, half_lists, half_mutual)
-    encoding = _csr(*weights)
+    units = np.ones(N) if units is None else units
+    order = np.argsort(np.where(mutual, lists, N).min(axis=1), kind="stable")
+    encoding = worked_out_rows(
+        _weigh_rows, order, N, bits, units, lists, mutual, half_lists, half_mutual
+    )
     return encoding if k2 == 1 else _average_rows(encoding, lists[:, :k2])
 
 
@@ -83,20 +92,52 @@ def jaccard_distance(encoding: sparse.csr_array, *, max_distance: float) -> spar
     -------
     (N, N) float32 CSR, symmetric, columns sorted. Zeros (the diagonal, duplicates) are stored; a
     pair that is not stored is farther than `max_distance` or at distance 1.
+
+    Raises
+    ------
+    ClusteringError
+        If more than `MAX_PAIRS` pairs are as near as that.
     """
+    N = encoding.shape[0]
+    upper = _upper_rows(encoding, N, max_distance)
+    ends, columns, distances = mirrored(upper.indptr, upper.indices, upper.data)
+    return csr(ends, columns, distances, N)
+
+
+def jaccard_distance_to_rest(encoding: sparse.csr_array, num_rows: int) -> sparse.csr_array:
+    """Return the (num_rows, N − num_rows) distances below 1 of the first rows to the others.
+
+    They are those of `jaccard_distance`; pairs that are not asked for are not held.
+    """
+    return _upper_rows(encoding, num_rows, 1.0)[:, num_rows:]
+
+
+def _upper_rows(encoding: sparse.csr_array, num_rows: int, max_distance: float) -> sparse.csr_array:
+    """Return the (num_rows, N) first rows' distances to themselves and to the rows after them."""
     assert encoding.has_sorted_indices, "sums of equal rows would not be equal"
     N = encoding.shape[0]
     columns = encoding.tocsc()  # rows of each column ascend
-    row_sums = encoding @ np.ones(N, np.float32)  # added up in the order in which the minima are
-    upper = _in_chunks(
-        _near_pairs,
-        N,
-        (encoding.indptr, encoding.indices, encoding.data),
-        (columns.indptr, columns.indices, columns.data),
-        row_sums,
-        np.float32(max_distance),
-    )
-    return _symmetric(*upper)
+    try:
+        return worked_out_rows(
+            _near_pairs,
+            np.argsort(encoding.indices[encoding.indptr[:num_rows]], kind="stable"),
+            N,
+            (encoding.indptr, encoding.indices, encoding.data),
+            (columns.indptr, columns.indices, columns.data),
+            encoding @ np.ones(N, np.float32),  # added up in the order in which the minima are
+            np.float32(max_distance),
+            MAX_PAIRS,
+            most=MAX_PAIRS,
+        )
+    except OverflowError:
+        raise ClusteringError(
+            what="Nearly all images are near each other: a few are the nearest of all.",
+            where="the features, eps",
+            value=f"more than {MAX_PAIRS} pairs of {N} images within {max_distance}",
+            allowed=f"{MAX_PAIRS} pairs",
+            next_step="lower `eps`, or look at the training losses before: features may have "
+            "collapsed, and a lower lr often helps",
+        ) from None
 
 
 def _check_neighbourhoods(k1: int, k2: int) -> None:
@@ -108,43 +149,6 @@ def _check_neighbourhoods(k1: int, k2: int) -> None:
             allowed="1 ≤ k2 ≤ k1",
             next_step="lower k2 or raise k1; the paper's are 6 and 30",
         )
-
-
-def _in_chunks(kernel: Callable[..., Rows], N: int, *arrays: Any) -> Rows:
-    """Return the kernel's rows 0 … N-1, worked out in chunks by as many threads as Numba has."""
-    # Each chunk costs an array of N to set up, hence at most 64 of them.
-    size = max(MIN_CHUNK, -(-N // 64))
-    starts = range(0, N, size)
-    with ThreadPoolExecutor(get_num_threads()) as pool:
-        chunks = list(pool.map(lambda start: kernel(start, min(start + size, N), *arrays), starts))
-    counts, columns, values = zip(*chunks, strict=True)
-    return np.concatenate(counts), np.concatenate(columns), np.concatenate(values)
-
-
-def _csr(
-    counts: NDArray[np.int32], columns: NDArray[np.int32], values: NDArray[np.float32]
-) -> sparse.csr_array:
-    N = len(counts)
-    indptr = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    if indptr[-1] <= np.iinfo(np.int32).max:
-        indptr = indptr.astype(np.int32)  # scipy gives the columns the same type
-    matrix = sparse.csr_array((values, columns, indptr), shape=(N, N))
-    matrix.has_sorted_indices = True
-    return matrix
-
-
-def _symmetric(
-    counts: NDArray[np.int32], columns: NDArray[np.int32], values: NDArray[np.float32]
-) -> sparse.csr_array:
-    """Return the (N, N) matrix whose upper triangle has these rows; zeros stay stored."""
-    N = len(counts)
-    rows = np.repeat(np.arange(N, dtype=np.int32), counts)
-    off = rows != columns
-    # The lower triangle first: then each row's columns ascend.
-    both_rows = np.concatenate([columns[off], rows])
-    both_columns = np.concatenate([rows[off], columns])
-    both_values = np.concatenate([values[off], values])
-    return sparse.coo_array((both_values, (both_rows, both_columns)), shape=(N, N)).tocsr()
 
 
 def _average_rows(encoding: sparse.csr_array, lists: NDArray[np.int32]) -> sparse.csr_array:
@@ -177,30 +181,33 @@ def _mutual(lists: NDArray[np.int32]) -> Any:
 def _weigh_rows(
     start: int,
     stop: int,
+    order: NDArray[np.int64],
     bits: NDArray[Any],
+    units: NDArray[np.float64],
     lists: NDArray[np.int32],
     mutual: NDArray[np.bool_],
     half_lists: NDArray[np.int32],
     half_mutual: NDArray[np.bool_],
 ) -> Any:
-    """Return the rows from start to stop, before averaging."""
+    """Return the rows order[start:stop], before averaging."""
     counts = np.empty(stop - start, np.int32)
     columns = np.empty((stop - start) * lists.shape[1], np.int32)
     values = np.empty(len(columns), np.float32)
-    seen = np.full(len(lists), -1, np.int64)  # 2i: reciprocal to i, 2i+1: added by expansion
+    seen = np.full(len(lists), -1, np.int64)  # 2p: reciprocal to image p, 2p+1: added
     expanded = np.empty(lists.shape[1] * (1 + half_lists.shape[1]), np.int32)
     end = 0
-    for i in range(start, stop):
-        count = _expand(i, lists, mutual, half_lists, half_mutual, seen, expanded)
+    for place in range(start, stop):
+        i = order[place]
+        count = _expand(i, 2 * place, lists, mutual, half_lists, half_mutual, seen, expanded)
         while end + count > len(columns):
-            columns, values = _grown(columns), _grown(values)
+            columns, values = grown(columns), grown(values)
         neighbors = np.sort(expanded[:count])
         weights = np.empty(count)
         for n in range(count):
-            weights[n] = np.exp(-squared_distance(bits[i], bits[neighbors[n]]))
+            weights[n] = np.exp(-squared_distance(bits[i], bits[neighbors[n]]) / units[i])
         columns[end : end + count] = neighbors
         values[end : end + count] = weights / weights.sum()  # the image itself adds exp(0)
-        counts[i - start] = count
+        counts[place - start] = count
         end += count
     return counts, columns[:end].copy(), values[:end].copy()
 
@@ -208,6 +215,7 @@ def _weigh_rows(
 @njit(cache=True, nogil=True)
 def _expand(
     i: int,
+    mark: int,
     lists: NDArray[np.int32],
     mutual: NDArray[np.bool_],
     half_lists: NDArray[np.int32],
@@ -215,22 +223,25 @@ def _expand(
     seen: NDArray[np.int64],
     expanded: NDArray[np.int32],
 ) -> int:
-    """Write the expanded k-reciprocal set of image i into `expanded`; return its size."""
+    """Write the expanded k-reciprocal set of image i into `expanded`; return its size.
+
+    Members get `mark` in `seen`, or one more where expansion adds them; marks rise.
+    """
     count = 0
     for place in range(lists.shape[1]):
         if mutual[i, place]:
-            seen[lists[i, place]] = 2 * i
+            seen[lists[i, place]] = mark
             expanded[count] = lists[i, place]
             count += 1
     for candidate in expanded[:count].copy():
         half = half_lists[candidate][half_mutual[candidate]]
         overlap = 0
         for j in half:
-            overlap += seen[j] == 2 * i
+            overlap += seen[j] == mark
         if 3 * overlap > 2 * len(half):
             for j in half:
-                if seen[j] < 2 * i:
-                    seen[j] = 2 * i + 1
+                if seen[j] < mark:
+                    seen[j] = mark + 1
                     expanded[count] = j
                     count += 1
     return count
@@ -240,21 +251,27 @@ def _expand(
 def _near_pairs(
     start: int,
     stop: int,
+    order: NDArray[np.int64],
     by_row: tuple[Any, Any, Any],
     by_column: tuple[Any, Any, Any],
     row_sums: NDArray[np.float32],
     max_distance: np.float32,
+    most: int,
 ) -> Any:
-    """Return the distances of rows from start to stop to themselves and to the rows after them."""
+    """Return the distances of rows order[start:stop] to themselves and to the rows after them.
+
+    After more than `most` of them, no more are looked for.
+    """
     row_ends, row_columns, row_values = by_row
     column_ends, column_rows, column_values = by_column
-    counts = np.empty(stop - start, np.int32)
+    counts = np.zeros(stop - start, np.int32)
     columns = np.empty((stop - start) * 16, np.int32)
     values = np.empty(len(columns), np.float32)
     minima = np.zeros(len(row_sums), np.float32)  # sums of minima of row i with every row
     touched = np.empty(len(row_sums) + 1, np.int32)
     end = 0
-    for i in range(start, stop):
+    for place in range(start, stop):
+        i = order[place]
         num_touched = 0
         for p in range(row_ends[i], row_ends[i + 1]):
             column = row_columns[p]
@@ -267,7 +284,7 @@ def _near_pairs(
                 num_touched += minima[r] == 0 and smaller > 0
                 minima[r] += smaller
         while end + num_touched > len(columns):
-            columns, values = _grown(columns), _grown(values)
+            columns, values = grown(columns), grown(values)
         kept = 0
         for r in touched[:num_touched]:
             s = minima[r]
@@ -281,14 +298,8 @@ def _near_pairs(
         columns[end : end + kept] = kept_rows
         values[end : end + kept] = minima[kept_rows]
         minima[kept_rows] = 0
-        counts[i - start] = kept
+        counts[place - start] = kept
         end += kept
+        if end > most:
+            break
     return counts, columns[:end].copy(), values[:end].copy()
-
-
-@njit(cache=True, nogil=True)
-def _grown(array: NDArray[Any]) -> Any:
-    """Return a copy with twice the room."""
-    grown = np.empty(2 * len(array) + 64, array.dtype)
-    grown[: len(array)] = array
-    return grown

@@ -44,6 +44,9 @@ class Params(BaseModel):
     )
     num_parts: int = Field(ge=1, le=16, description="horizontal parts, N_p")
 
+    search: Literal["exact", "approximate"] = Field(
+        description="ranked lists; approximate where exact is out of reach"
+    )
     k1: int = Field(ge=2, le=1000, description="k-reciprocal neighbours, the image itself included")
     k2: int = Field(ge=1, le=1000, description="local query expansion, the image itself included")
     eps: float = Field(gt=0, lt=1, description="DBSCAN radius, a Jaccard distance")
@@ -70,6 +73,8 @@ class Params(BaseModel):
     lr_gamma: float = Field(gt=0, le=1, description="factor by which lr falls")
     pad: int = Field(ge=0, le=64, description="padding of the random crop, pixels")
     erase_probability: Share = Field(description="probability of random erasing")
+
+    rerank: bool = Field(description="k-reciprocal re-ranking of the gallery, at evaluation")
 
     seed: Seed = Field(description="seed of batches, augmentation and random weights")
     feature_dtype: Literal["float16", "float32"] = Field(description="features on disk")

@@ -1,28 +1,31 @@
 """Ranked lists: for every image the nearest others, searched exactly.
 
-A blocked matrix product finds slightly more candidates than are wanted; their distances are then
-computed again one by one in float64 and sorted. So the order depends neither on the device nor on
-the number of threads nor on where in a block a row lies, as the last bits of the product do.
+A search finds slightly more candidates than are wanted; their distances are then computed again one
+by one in float64 and sorted. So the order depends neither on the device nor on the number of
+threads nor on where in a block a row lies, as the last bits of a matrix product do.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numba import njit, prange, types
 from numba.extending import overload
 from numpy.typing import NDArray
 
 from pplr.errors import DataError
+from pplr.search import (
+    MIN_INDEX_IMAGES,
+    candidates_by_gpu,
+    candidates_by_index,
+    candidates_by_product,
+)
 
-ROW_BLOCK = 2048
-COLUMN_BLOCK = 16384
 SPARE_CANDIDATES = 8  # more than the depth, so that few rows need the search over all columns
 
 
 def ranked_list(
-    features: NDArray[np.floating], depth: int, *, device: str = "cpu"
+    features: NDArray[np.floating], depth: int, *, search: str = "exact", device: str = "cpu"
 ) -> NDArray[np.int32]:
     """Return each image's nearest others by Euclidean distance, nearest first.
 
@@ -32,8 +35,10 @@ def ranked_list(
         (N, D) float16 or float32, finite; they need not be normalised.
     depth
         How many neighbours to list. With fewer than `depth` other images, all of them are listed.
+    search
+        `exact`, or `approximate`: from 10,000 images on, some of the nearest may be missing.
     device
-        Where the matrix product runs. It changes the time, not the result.
+        Where the exact search looks for candidates. It changes the time, not the result.
 
     Returns
     -------
@@ -45,17 +50,23 @@ def ranked_list(
     DataError
         If a feature is NaN or infinite, or too large for its square to be a float32.
     """
-    N = len(features)
+    N, D = features.shape
     depth = max(0, min(depth, N - 1))
     norms = squared_norms(features)
     if depth == 0:
         return np.empty((N, 0), np.int32)
     width = min(depth + SPARE_CANDIDATES, N - 1)
-    candidates, farthest_key = _nearest_by_product(features, norms, width, device)
-    # Anything that is not a candidate is at least this far away.
-    certain_within = norms + 2.0 * (farthest_key - _key_error(norms, features.shape[1]))
-    if width == N - 1:
-        certain_within[:] = np.inf
+    certain_within = np.full(N, np.inf)
+    if search == "approximate" and N >= MIN_INDEX_IMAGES:
+        candidates = candidates_by_index(features, width)
+    else:
+        candidates, farthest_keys = (
+            candidates_by_product(features, norms, width)
+            if device == "cpu"
+            else candidates_by_gpu(features, norms, width, device=device)
+        )
+        if width < N - 1:  # anything that is not a candidate is at least this far away
+            certain_within = norms + 2.0 * (farthest_keys - _key_error(norms, D))
     ranked = np.empty((N, depth), np.int32)
     bits = float_bits(features)
     uncertain = np.flatnonzero(~_rank_candidates(bits, candidates, certain_within, ranked))
@@ -85,37 +96,12 @@ def squared_norms(features: NDArray[np.floating]) -> NDArray[np.float64]:
     return norms
 
 
-def _nearest_by_product(
-    features: NDArray[np.floating], norms: NDArray[np.float64], width: int, device: str
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return (N, width) nearest columns, unsorted, and the (N,) keys of the farthest of them.
-
-    The key |b|²/2 − a·b orders the columns b of one row a as the distance |a − b|² does.
-    """
-    N = len(features)
-    nearest = np.empty((N, width), np.int32)
-    farthest_key = np.empty(N, np.float32)
-    half_norms = torch.tensor(norms / 2, dtype=torch.float32, device=device)
-    for top in range(0, N, ROW_BLOCK):
-        bottom = min(top + ROW_BLOCK, N)
-        rows = torch.tensor(features[top:bottom], dtype=torch.float32, device=device)
-        best_keys = torch.empty((bottom - top, 0), device=device)
-        best = torch.empty((bottom - top, 0), dtype=torch.int64, device=device)
-        for left in range(0, N, COLUMN_BLOCK):
-            right = min(left + COLUMN_BLOCK, N)
-            columns = torch.tensor(features[left:right], dtype=torch.float32, device=device)
-            keys = torch.addmm(half_norms[left:right], rows, columns.T, alpha=-1)  # (rows, columns)
-            itself = torch.arange(top, bottom, device=device)
-            itself = itself[(itself >= left) & (itself < right)]
-            keys[itself - top, itself - left] = torch.inf
-            keys, order = keys.topk(min(width, right - left), largest=False, sorted=False)
-            best_keys = torch.cat([best_keys, keys], dim=1)
-            best = torch.cat([best, order + left], dim=1)
-            keep = best_keys.topk(min(width, best.shape[1]), largest=False, sorted=False)
-            best_keys, best = keep.values, best.gather(1, keep.indices)
-        nearest[top:bottom] = best.cpu().numpy()
-        farthest_key[top:bottom] = best_keys.amax(dim=1).cpu().numpy()
-    return nearest, farthest_key
+def pair_distances(
+    features: NDArray[np.floating], others: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return the (N,) squared distance of each row of (N, D) features to the row `others` names."""
+    distances: NDArray[np.float64] = _pair_distances(float_bits(features), others)
+    return distances
 
 
 def _key_error(norms: NDArray[np.float64], D: int) -> NDArray[np.float64]:
@@ -186,6 +172,14 @@ def _squared_norms(bits: NDArray[Any]) -> Any:
     return norms
 
 
+@njit(cache=True, parallel=True)
+def _pair_distances(bits: NDArray[Any], others: NDArray[np.integer]) -> Any:
+    distances = np.empty(len(others))
+    for i in prange(len(others)):
+        distances[i] = squared_distance(bits[i], bits[others[i]])
+    return distances
+
+
 @njit(cache=True)
 def _by_distance(
     bits: NDArray[Any], i: int, columns: NDArray[np.int32]
@@ -205,13 +199,18 @@ def _rank_candidates(
     certain_within: NDArray[np.float64],
     ranked: NDArray[np.int32],
 ) -> Any:
-    """Fill (N, depth) `ranked`; return (N,) bool: no other image can be among a row's nearest."""
+    """Fill (N, depth) `ranked`; return (N,) bool: no other image can be among a row's nearest.
+
+    A row with a candidate of -1, for none, is not filled.
+    """
     N, depth = ranked.shape
-    certain = np.empty(N, np.bool_)
+    certain = np.zeros(N, np.bool_)
     for i in prange(N):
-        columns, distances = _by_distance(bits, i, np.sort(candidates[i]))
-        ranked[i] = columns[:depth]
-        certain[i] = distances[depth - 1] < certain_within[i]
+        ascending = np.sort(candidates[i])
+        if ascending[0] >= 0:
+            columns, distances = _by_distance(bits, i, ascending)
+            ranked[i] = columns[:depth]
+            certain[i] = distances[depth - 1] < certain_within[i]
     return certain
 
 

@@ -60,7 +60,13 @@ def replacing(path: Path) -> Iterator[Path]:
         remove(temporary)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, digest: str) -> None:
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    digest: str,
+    attributes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Write a Zarr group with one shard an array, compressed by Zstd with its checksum.
 
     Parameters
@@ -71,11 +77,14 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], *, digest: str)
         Arrays by name; each name is described in `ARRAYS`.
     digest
         `table_digest` of the split the rows belong to.
+    attributes
+        More attributes, by the name of their array.
     """
     with replacing(path) as temporary:
         group = zarr.create_group(temporary, attributes={"table": digest})
         for name, values in arrays.items():
             _write_array(group, name, values)
+            group[name].attrs.update((attributes or {}).get(name, {}))
 
 
 def read_arrays(path: Path, *names: str, digest: str | None = None) -> list[NDArray[Any]]:

@@ -4,6 +4,7 @@ from pplr.checks import check_clusters
 from pplr.clustering import pseudo_labels
 from pplr.jaccard import jaccard_distance, k_reciprocal_encoding
 from pplr.ranking import ranked_list
+from pplr.search import search_attributes
 from pplr.store import read_arrays, read_digest, write_arrays
 from stages import settings
 
@@ -13,7 +14,8 @@ def main(name: str) -> None:
     params = settings.params()
     path = settings.arrays_path(name, "features")
     (features,) = read_arrays(path, "global")
-    ranked = ranked_list(features, max(params.k, params.k1 - 1), device=params.device)
+    depth = max(params.k, params.k1 - 1)
+    ranked = ranked_list(features, depth, search=params.search, device=params.device)
     encoding = k_reciprocal_encoding(features, ranked, k1=params.k1, k2=params.k2)
     distance = jaccard_distance(encoding, max_distance=params.eps)
     labels = pseudo_labels(distance, eps=params.eps, min_samples=params.min_samples)
@@ -22,6 +24,7 @@ def main(name: str) -> None:
         settings.arrays_path(name, "clusters"),
         {"pseudo_labels": labels, "ranked_list": ranked},
         digest=read_digest(path),
+        attributes={"ranked_list": search_attributes(params.search, len(features))},
     )
     outliers = int((labels < 0).sum())
     print(f"alternation {name}: {labels.max() + 1} clusters, {outliers} outliers")

@@ -4,6 +4,7 @@ import numpy as np
 
 from pplr.agreement import cross_agreement
 from pplr.ranking import ranked_list
+from pplr.search import search_attributes
 from pplr.store import read_arrays, read_digest, write_arrays
 from stages import settings
 
@@ -16,7 +17,10 @@ def main(name: str) -> None:
     (global_ranked,) = read_arrays(clusters, "ranked_list")
     (parts,) = read_arrays(settings.arrays_path(name, "features"), "parts", digest=digest)
     ranked = np.stack(
-        [ranked_list(parts[:, p], params.k, device=params.device) for p in range(parts.shape[1])],
+        [
+            ranked_list(parts[:, p], params.k, search=params.search, device=params.device)
+            for p in range(parts.shape[1])
+        ],
         axis=1,
     )  # (N,P,k)
     agreement = cross_agreement(global_ranked, ranked, k=params.k)
@@ -24,4 +28,5 @@ def main(name: str) -> None:
         settings.arrays_path(name, "agreement"),
         {"ranked_lists": ranked, "cross_agreement": agreement},
         digest=digest,
+        attributes={"ranked_lists": search_attributes(params.search, len(parts))},
     )

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import textbook
 from pplr.agreement import cross_agreement
 from pplr.ranking import ranked_list
-from tests import textbook
 
 
 def random_lists(N, P, k, seed=0):

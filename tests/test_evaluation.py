@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pplr import evaluation
+from benchmarks import textbook
 from pplr.errors import DataError
-from pplr.evaluation import evaluate_features, retrieval_metrics
-from tests import textbook
+from pplr.evaluation import retrieval_metrics, retrieval_metrics_in_blocks
 
 
 def one_query(distances, g_pids, g_camids, *, pid=1, camid=0, q_index=None):
@@ -107,29 +106,22 @@ def test_permuting_the_gallery_changes_nothing_without_ties():
     assert np.array_equal(permuted.cmc, straight.cmc)
 
 
-def test_features_and_their_distances_give_the_same(monkeypatch):
-    rng = np.random.default_rng(0)
-    q_features = rng.standard_normal((8, 5), dtype=np.float32)
-    g_features = rng.standard_normal((30, 5), dtype=np.float32)
-    _, ids, q_index = random_case(3, 8, 30)
-    distmat = textbook.squared_distances(q_features, g_features)
-    by_distance = retrieval_metrics(distmat, *ids, q_index=q_index)
-    for block in (256, 3):
-        monkeypatch.setattr(evaluation, "QUERY_BLOCK", block)
-        by_feature = evaluate_features(q_features, g_features, *ids, q_index=q_index)
-        assert by_feature.mAP == by_distance.mAP
-        assert np.array_equal(by_feature.cmc, by_distance.cmc)
+def test_blocks_of_a_matrix_give_what_the_whole_gives():
+    distmat, ids, q_index = random_case(3, 8, 30)
+    whole = retrieval_metrics(distmat, *ids, q_index=q_index)
+    blocks = iter([distmat[:3], distmat[3:4], distmat[4:]])
+    in_blocks = retrieval_metrics_in_blocks(blocks, *ids, q_index=q_index)
+    assert in_blocks.mAP == whole.mAP
+    assert np.array_equal(in_blocks.cmc, whole.cmc)
+    assert in_blocks.num_valid_queries == whole.num_valid_queries
 
 
-def test_duplicates_in_the_gallery_are_ties():
+def test_equals_scikit_learn_without_ties():
     rng = np.random.default_rng(0)
-    features = rng.standard_normal((1, 64), dtype=np.float32)
-    gallery = np.repeat(rng.standard_normal((1, 64), dtype=np.float32), 101, axis=0)
-    g_pids = np.array([2] * 100 + [1])
-    metrics = evaluate_features(
-        features, gallery, np.array([1]), g_pids, np.array([0]), np.ones(101, int)
-    )
-    assert metrics.mAP == pytest.approx(1 / 101)
+    distmat, pids = rng.random((40, 300)), rng.integers(0, 9, 340)
+    ids = pids[:40], pids[40:], rng.integers(0, 3, 40), rng.integers(0, 3, 300)
+    expected = textbook.mean_average_precision(distmat, *ids)
+    assert retrieval_metrics(distmat, *ids).mAP == pytest.approx(expected, abs=1e-12)
 
 
 def test_no_valid_query():
@@ -142,14 +134,6 @@ def test_nan_distances_name_their_row():
     distmat[1, 1] = np.nan
     with pytest.raises(DataError, match="first in row 1"):
         retrieval_metrics(distmat, np.ones(3), np.ones(2), np.zeros(3), np.ones(2))
-
-
-def test_nan_features_name_their_row():
-    features = np.zeros((3, 2), np.float32)
-    features[2, 0] = np.nan
-    ids = [np.ones(3, int), np.ones(3, int), np.zeros(3, int), np.ones(3, int)]
-    with pytest.raises(DataError, match="row 2 of the features"):
-        evaluate_features(features, np.zeros((3, 2), np.float32), *ids)
 
 
 def test_the_inputs_are_left_unchanged():

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from pplr import jaccard
-from pplr.errors import SettingError
-from pplr.jaccard import jaccard_distance, k_reciprocal_encoding
+from benchmarks import textbook
+from pplr import jaccard, rows
+from pplr.errors import ClusteringError, SettingError
+from pplr.jaccard import jaccard_distance, jaccard_distance_to_rest, k_reciprocal_encoding
 from pplr.ranking import ranked_list
-from tests import textbook
 
 E = math.exp(-1)
 
@@ -96,7 +96,8 @@ class TestEncoding:
         features = clustered_features(N, seed)
         ranked = ranked_list(features, k1 - 1)
         encoding = k_reciprocal_encoding(features, ranked, k1=k1, k2=k2)
-        expected = textbook.k_reciprocal_encoding(features, ranked, k1, k2)
+        distances = textbook.squared_distances(features, features)
+        expected = textbook.k_reciprocal_encoding(distances, ranked, k1, k2)
         np.testing.assert_allclose(encoding.toarray(), expected, atol=1e-6)
         np.testing.assert_allclose(encoding.sum(axis=1), 1, atol=1e-6)
         assert_well_formed(encoding)
@@ -117,6 +118,17 @@ class TestEncoding:
             encode(features, k1=50, k2=50).toarray(), encode(features, k1=50, k2=6).toarray()
         )
 
+    def test_distances_in_units_of_their_own(self):
+        # Each pair is 1 apart; with units of 4 its weights are softmax(0, -1/4).
+        features = np.array([[0], [1], [10], [11]], np.float32)
+        units = np.array([1, 4, 1, 4.0])
+        encoding = k_reciprocal_encoding(
+            features, ranked_list(features, 1), k1=2, k2=1, units=units
+        )
+        quarter = math.exp(-1 / 4)
+        expected = [[1 / (1 + E), E / (1 + E)], [quarter / (1 + quarter), 1 / (1 + quarter)]]
+        np.testing.assert_allclose(encoding.toarray()[:2, :2], expected, atol=1e-7)
+
     def test_far_apart_features_do_not_overflow(self):
         features = np.array([[0], [300], [1e6]], np.float32)
         assert np.array_equal(encode(features, k1=3, k2=1).toarray(), np.eye(3))
@@ -124,7 +136,7 @@ class TestEncoding:
     def test_chunks_do_not_change_the_result(self, monkeypatch):
         features = clustered_features(100)
         whole = encode(features, k1=8, k2=3)
-        monkeypatch.setattr(jaccard, "MIN_CHUNK", 7)
+        monkeypatch.setattr(rows, "MIN_CHUNK", 7)
         chunked = encode(features, k1=8, k2=3)
         assert np.array_equal(whole.toarray(), chunked.toarray())
 
@@ -167,7 +179,7 @@ class TestDistance:
     def test_equals_the_slow_distance(self, N, seed, largest):
         encoding = random_encoding(N, seed)
         distance = jaccard_distance(encoding, max_distance=largest)
-        expected = textbook.jaccard_distance(encoding.toarray())
+        expected = textbook.jaccard_distance(encoding.toarray().astype(float))
         expected[expected > largest] = 1
         np.testing.assert_allclose(dense(distance), expected, atol=2e-6)
         assert_well_formed(distance)
@@ -175,6 +187,13 @@ class TestDistance:
         assert (distance.data >= 0).all()
         assert (distance.diagonal() == 0).all()
         assert np.array_equal(dense(distance), dense(distance).T)
+
+    @pytest.mark.parametrize("num_rows", [1, 17, 39, 40])
+    def test_the_first_rows_to_the_rest(self, num_rows):
+        encoding = random_encoding(40)
+        whole = dense(jaccard_distance(encoding, max_distance=1.0))
+        part = dense(jaccard_distance_to_rest(encoding, num_rows))
+        assert np.array_equal(part, whole[:num_rows, num_rows:])
 
     def test_zeros_are_stored(self):
         features = np.repeat(clustered_features(6), 3, axis=0)  # each image three times
@@ -199,10 +218,23 @@ class TestDistance:
         assert jaccard_distance(encoding, max_distance=0.5).nnz == N
         assert jaccard_distance(encoding, max_distance=0.95).nnz == N * N
 
+    @pytest.mark.parametrize("chunk", [7, 5000])
+    def test_too_many_near_pairs_end_clearly(self, monkeypatch, chunk):
+        features = np.ones((100, 3), np.float32)  # all nearest to the first few
+        encoding = encode(features, k1=8, k2=8)
+        num_pairs = 100 * 101 // 2
+        assert jaccard_distance(encoding, max_distance=0.5).nnz == 100 * 100
+        monkeypatch.setattr(rows, "MIN_CHUNK", chunk)
+        monkeypatch.setattr(jaccard, "MAX_PAIRS", num_pairs)
+        assert jaccard_distance(encoding, max_distance=0.5).nnz == 100 * 100
+        monkeypatch.setattr(jaccard, "MAX_PAIRS", num_pairs - 1)
+        with pytest.raises(ClusteringError, match=r"pairs of 100 images within 0.5(.|\n)*`eps`"):
+            jaccard_distance(encoding, max_distance=0.5)
+
     def test_chunks_and_threads_do_not_change_the_result(self, monkeypatch):
         encoding = random_encoding(100)
         whole = jaccard_distance(encoding, max_distance=0.7)
-        monkeypatch.setattr(jaccard, "MIN_CHUNK", 7)
+        monkeypatch.setattr(rows, "MIN_CHUNK", 7)
         threads = numba.get_num_threads()
         try:
             numba.set_num_threads(1)

@@ -53,7 +53,7 @@ def test_market1501_has_the_papers_values():
     assert {key: preset[key] for key in papers} == papers
     assert EPOCHS["market1501"] == 50
     # What the paper does not decide, and nothing else.
-    ours = {"seed", "feature_dtype", "device", "workers"}
+    ours = {"search", "rerank", "seed", "feature_dtype", "device", "workers"}
     demo = {f"demo_{field.name}" for field in fields(DemoSettings)}
     assert set(preset) == set(papers) | ours | demo == set(Params.model_fields)
 

@@ -6,14 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pplr import ranking
+from benchmarks import textbook
+from pplr import search
 from pplr.errors import DataError
 from pplr.ranking import ranked_list, squared_norms
-from tests import textbook
 
 
 def column(*values, dtype=np.float32):
     return np.array(values, dtype)[:, None]
+
+
+def slow_list(features, depth):
+    """Return the lists by float64 distances, from differences."""
+    rows = features.astype(np.float64)
+    distances = [((rows - row) ** 2).sum(axis=1) for row in rows]
+    return textbook.ranked_list(distances, depth)
 
 
 def random_features(N, D=8, seed=0):
@@ -67,13 +74,14 @@ def test_all_images_equal():
     depth=st.integers(0, 45),
 )
 def test_equals_the_slow_search_with_many_ties(features, depth):
-    assert np.array_equal(ranked_list(features, depth), textbook.ranked_list(features, depth))
+    assert np.array_equal(ranked_list(features, depth), slow_list(features, depth))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_equals_the_slow_search(dtype):
-    features = random_features(70, D=33).astype(dtype)
-    assert np.array_equal(ranked_list(features, 9), textbook.ranked_list(features, 9))
+@pytest.mark.parametrize(("N", "D"), [(70, 33), (200, 2048)])
+def test_equals_the_slow_search(dtype, N, D):
+    features = random_features(N, D=D).astype(dtype)
+    assert np.array_equal(ranked_list(features, 9), slow_list(features, 9))
 
 
 def test_permuting_the_rows_permutes_the_lists():
@@ -86,8 +94,7 @@ def test_permuting_the_rows_permutes_the_lists():
 def test_blocks_do_not_change_the_result(monkeypatch):
     features = random_features(50)
     whole = ranked_list(features, 12)
-    monkeypatch.setattr(ranking, "ROW_BLOCK", 7)
-    monkeypatch.setattr(ranking, "COLUMN_BLOCK", 11)
+    monkeypatch.setattr(search, "BLOCK", 17)
     assert np.array_equal(ranked_list(features, 12), whole)
 
 
@@ -112,7 +119,7 @@ def test_one_part_of_an_array_of_parts():
 @pytest.mark.parametrize("scale", [1e-30, 1e-18, 1e15])
 def test_tiny_and_large_features(scale):
     features = random_features(40) * np.float32(scale)
-    assert np.array_equal(ranked_list(features, 6), textbook.ranked_list(features, 6))
+    assert np.array_equal(ranked_list(features, 6), slow_list(features, 6))
 
 
 def test_differences_below_float32_products():

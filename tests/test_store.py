@@ -84,6 +84,15 @@ def test_arrays_come_back_as_they_were(group, arrays):
     assert read_digest(group) == "table-1"
 
 
+def test_more_attributes_stand_beside_an_arrays_own(tmp_path, arrays):
+    path = tmp_path / "clusters.zarr"
+    more = {"pseudo_labels": {"search": "exact"}}
+    write_arrays(path, arrays, digest="table-1", attributes=more)
+    assert metadata(path / "pseudo_labels")["attributes"]["search"] == "exact"
+    assert metadata(path / "pseudo_labels")["attributes"]["unit"] == "cluster"
+    assert "search" not in metadata(path / "parts")["attributes"]
+
+
 def test_the_layout_on_disk_by_hand(group):
     assert set(files_below(group)) == {
         "zarr.json",

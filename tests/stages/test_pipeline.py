@@ -211,6 +211,21 @@ def test_fewer_clusters_than_a_batch_wants_train_on(
     assert "clusters, fewer than a batch's 32: batches of" in capsys.readouterr().out
 
 
+def test_approximate_search_and_re_ranking(finished: Path, tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path, search="approximate", rerank=True)
+    run_all(folder)
+    alternation = folder / "data/alternations/00"
+    clusters = zarr.open_group(alternation / "clusters.zarr", mode="r")
+    agreement = zarr.open_group(alternation / "agreement.zarr", mode="r")
+    for array in (clusters["ranked_list"], agreement["ranked_lists"]):
+        assert array.attrs["search"] == "exact"  # so few images
+    assert digests(folder / "data/models") == digests(finished / "data/models")
+    reranked = json.loads((folder / "data/results/evaluation/init.json").read_text())
+    straight = json.loads((finished / "data/results/evaluation/init.json").read_text())
+    assert reranked["num_valid_queries"] == straight["num_valid_queries"]
+    assert reranked["mAP"] != straight["mAP"]
+
+
 def test_arrays_of_another_table_are_refused(
     finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
