@@ -117,7 +117,7 @@ def against_the_product(N: int, D: int, *, make: Callable = clustered, rounds: i
         "step | seconds | ÷ bare product | peak GiB over the features",
         [
             f"{name} | {seconds:.2f} | {seconds / best['bare product']:.2f} | "
-            + (f"{peaks[name] / GiB:.2f}" if peaks[name] else "")
+            + (f"{peaks[name] / GiB:.2f}" if peaks[name] > 0 else "")
             for name, seconds in best.items()
         ],
     )

@@ -269,16 +269,23 @@ def _near_pairs(
     values = np.empty(len(columns), np.float32)
     minima = np.zeros(len(row_sums), np.float32)  # sums of minima of row i with every row
     touched = np.empty(len(row_sums) + 1, np.int32)
+    # The least sum of minima of a near pair, and a little less for what is lost in rounding.
+    least = np.float32(2 * (1 - max_distance) / (2 - max_distance) - 1e-4)
     end = 0
     for place in range(start, stop):
         i = order[place]
         num_touched = 0
+        rest = row_sums[i]  # what the columns from p on can add to a sum of minima
         for p in range(row_ends[i], row_ends[i + 1]):
             column = row_columns[p]
+            first_seen_is_far = rest < least
+            rest -= row_values[p]
             for q in range(column_ends[column + 1] - 1, column_ends[column] - 1, -1):
                 r = column_rows[q]
                 if r < i:
                     break
+                if first_seen_is_far and minima[r] == 0:
+                    continue
                 smaller = min(row_values[p], column_values[q])
                 touched[num_touched] = r  # kept by counting it, if it is new
                 num_touched += minima[r] == 0 and smaller > 0
