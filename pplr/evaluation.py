@@ -51,7 +51,7 @@ def retrieval_metrics(
     Parameters
     ----------
     distmat
-        (Q, G) float32 or float64 distances, smaller is nearer; no NaN.
+        (Q, G) distances of any type of number, smaller is nearer; no NaN.
     q_pids, g_pids
         (Q,) and (G,) identities.
     q_camids, g_camids
@@ -94,8 +94,8 @@ def retrieval_metrics_in_blocks(
     Parameters
     ----------
     blocks
-        The rows of the matrix in order, (≤ Q, G) float32 or float64 at a time, without NaN, as
-        `pplr.distances` gives them.
+        The rows of the matrix in order, some at a time, (≤ Q, G) without NaN, as `pplr.distances`
+        gives them.
     q_pids, g_pids, q_camids, g_camids, q_index
         As for `retrieval_metrics`.
 
@@ -111,7 +111,7 @@ def retrieval_metrics_in_blocks(
         rows = slice(start, start + len(distances))
         scores.append(
             _score_queries(
-                np.ascontiguousarray(distances),
+                np.ascontiguousarray(distances, np.result_type(distances, np.float32)),
                 q_pids[rows],
                 g_pids,
                 q_camids[rows],

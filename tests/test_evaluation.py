@@ -116,6 +116,13 @@ def test_blocks_of_a_matrix_give_what_the_whole_gives():
     assert in_blocks.num_valid_queries == whole.num_valid_queries
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float16, np.float64])
+def test_distances_of_any_type_of_number(dtype):
+    distmat, ids, q_index = random_case(3, 8, 30)
+    metrics = retrieval_metrics(distmat.astype(dtype), *ids, q_index=q_index)
+    assert metrics.mAP == retrieval_metrics(distmat, *ids, q_index=q_index).mAP
+
+
 def test_equals_scikit_learn_without_ties():
     rng = np.random.default_rng(0)
     distmat, pids = rng.random((40, 300)), rng.integers(0, 9, 340)
