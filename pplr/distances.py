@@ -1,7 +1,7 @@
 """Distances of the queries to the gallery, a block of queries at a time.
 
-What is ranked by is computed in float64 and rounded to float32, so that it and the ties in it
-depend neither on the device nor on the number of threads.
+Distances are computed in float64 and rounded to float32, so that they and the ties in them depend
+neither on the device nor on the number of threads.
 """
 
 from collections.abc import Iterator

@@ -108,6 +108,7 @@ def retrieval_metrics_in_blocks(
     scores = []
     start = 0
     for distances in blocks:
+        assert distances.shape[1] == len(g_pids), "a block is not of this gallery"
         rows = slice(start, start + len(distances))
         scores.append(
             _score_queries(

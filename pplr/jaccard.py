@@ -99,7 +99,7 @@ def jaccard_distance(encoding: sparse.csr_array, *, max_distance: float) -> spar
         If more than `MAX_PAIRS` pairs are as near as that.
     """
     N = encoding.shape[0]
-    upper = _upper_rows(encoding, N, max_distance)
+    upper = _upper_rows(encoding, N, 0, max_distance)
     ends, columns, distances = mirrored(upper.indptr, upper.indices, upper.data)
     return csr(ends, columns, distances, N)
 
@@ -109,11 +109,13 @@ def jaccard_distance_to_rest(encoding: sparse.csr_array, num_rows: int) -> spars
 
     They are those of `jaccard_distance`; pairs that are not asked for are not held.
     """
-    return _upper_rows(encoding, num_rows, 1.0)[:, num_rows:]
+    return _upper_rows(encoding, num_rows, num_rows, 1.0)[:, num_rows:]
 
 
-def _upper_rows(encoding: sparse.csr_array, num_rows: int, max_distance: float) -> sparse.csr_array:
-    """Return the (num_rows, N) first rows' distances to themselves and to the rows after them."""
+def _upper_rows(
+    encoding: sparse.csr_array, num_rows: int, first_column: int, max_distance: float
+) -> sparse.csr_array:
+    """Return the (num_rows, N) first rows' distances from the diagonal, or `first_column`, on."""
     assert encoding.has_sorted_indices, "sums of equal rows would not be equal"
     N = encoding.shape[0]
     columns = encoding.tocsc()  # rows of each column ascend
@@ -126,6 +128,8 @@ def _upper_rows(encoding: sparse.csr_array, num_rows: int, max_distance: float) 
             (columns.indptr, columns.indices, columns.data),
             encoding @ np.ones(N, np.float32),  # added up in the order in which the minima are
             np.float32(max_distance),
+            first_column,
+            np.zeros(1, np.int64),
             MAX_PAIRS,
             most=MAX_PAIRS,
         )
@@ -135,8 +139,8 @@ def _upper_rows(encoding: sparse.csr_array, num_rows: int, max_distance: float) 
             where="the features, eps",
             value=f"more than {MAX_PAIRS} pairs of {N} images within {max_distance}",
             allowed=f"{MAX_PAIRS} pairs",
-            next_step="lower `eps`, or look at the training losses before: features may have "
-            "collapsed, and a lower lr often helps",
+            next_step="lower `eps` or, at evaluation, set `rerank: false`; or look at the losses of "
+            "the training before: features may have collapsed, and a lower lr often helps",
         ) from None
 
 
@@ -256,11 +260,14 @@ def _near_pairs(
     by_column: tuple[Any, Any, Any],
     row_sums: NDArray[np.float32],
     max_distance: np.float32,
+    first_column: int,
+    found: NDArray[np.int64],
     most: int,
 ) -> Any:
-    """Return the distances of rows order[start:stop] to themselves and to the rows after them.
+    """Return the distances of rows order[start:stop] from the diagonal, or `first_column`, on.
 
-    After more than `most` of them, no more are looked for.
+    All threads count in `found` how many they have, roughly, as none waits for another; after more
+    than `most` no more are looked for.
     """
     row_ends, row_columns, row_values = by_row
     column_ends, column_rows, column_values = by_column
@@ -275,6 +282,7 @@ def _near_pairs(
     for place in range(start, stop):
         i = order[place]
         num_touched = 0
+        lowest = max(i, first_column)
         rest = row_sums[i]  # what the columns from p on can add to a sum of minima
         for p in range(row_ends[i], row_ends[i + 1]):
             column = row_columns[p]
@@ -282,7 +290,7 @@ def _near_pairs(
             rest -= row_values[p]
             for q in range(column_ends[column + 1] - 1, column_ends[column] - 1, -1):
                 r = column_rows[q]
-                if r < i:
+                if r < lowest:
                     break
                 if first_seen_is_far and minima[r] == 0:
                     continue
@@ -307,6 +315,7 @@ def _near_pairs(
         minima[kept_rows] = 0
         counts[place - start] = kept
         end += kept
-        if end > most:
+        found[0] += kept
+        if found[0] > most:
             break
     return counts, columns[:end].copy(), values[:end].copy()

@@ -1,4 +1,4 @@
-"""Ranked lists: for every image the nearest others, searched exactly.
+"""Ranked lists: for every image the nearest others.
 
 A search finds slightly more candidates than are wanted; their distances are then computed again one
 by one in float64 and sorted. So the order depends neither on the device nor on the number of
@@ -14,12 +14,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from pplr.errors import DataError
-from pplr.search import (
-    MIN_INDEX_IMAGES,
-    candidates_by_gpu,
-    candidates_by_index,
-    candidates_by_product,
-)
+from pplr.search import MIN_INDEX_IMAGES, candidates_by_index, exact_candidates
 
 SPARE_CANDIDATES = 8  # more than the depth, so that few rows need the search over all columns
 
@@ -60,11 +55,7 @@ def ranked_list(
     if search == "approximate" and N >= MIN_INDEX_IMAGES:
         candidates = candidates_by_index(features, width)
     else:
-        candidates, farthest_keys = (
-            candidates_by_product(features, norms, width)
-            if device == "cpu"
-            else candidates_by_gpu(features, norms, width, device=device)
-        )
+        candidates, farthest_keys = exact_candidates(features, norms, width, device=device)
         if width < N - 1:  # anything that is not a candidate is at least this far away
             certain_within = norms + 2.0 * (farthest_keys - _key_error(norms, D))
     ranked = np.empty((N, depth), np.int32)

@@ -51,7 +51,8 @@ def worked_out_rows(
     chunks = []
     with ThreadPoolExecutor(get_num_threads()) as pool:
         for chunk in pool.map(
-            lambda start: kernel(start, min(start + size, M), order, *arrays), range(0, M, size)
+            lambda start: kernel(start, min(start + size, M), order, *arrays),
+            range(0, max(M, 1), size),
         ):
             chunks.append(chunk)
             if most is not None and sum(len(columns) for _, columns, _ in chunks) > most:

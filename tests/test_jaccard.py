@@ -188,7 +188,7 @@ class TestDistance:
         assert (distance.diagonal() == 0).all()
         assert np.array_equal(dense(distance), dense(distance).T)
 
-    @pytest.mark.parametrize("num_rows", [1, 17, 39, 40])
+    @pytest.mark.parametrize("num_rows", [0, 1, 17, 39, 40])
     def test_the_first_rows_to_the_rest(self, num_rows):
         encoding = random_encoding(40)
         whole = dense(jaccard_distance(encoding, max_distance=1.0))

@@ -72,6 +72,12 @@ def test_ranked_lists_are_the_same_on_a_gpu(gpu, dtype):
     assert np.array_equal(ranked_list(features, 6, device="cuda:1"), ranked_list(features, 6))
 
 
+def test_a_gpu_without_faisss_search_is_served_by_the_product(monkeypatch):
+    monkeypatch.delattr(faiss, "knn_gpu", raising=False)
+    features = random_features(50)
+    assert np.array_equal(ranked_list(features, 6, device="cuda:1"), ranked_list(features, 6))
+
+
 @pytest.fixture
 def small_index(monkeypatch):
     """An index from 100 images on, and codes of fewer numbers."""
