@@ -139,8 +139,8 @@ def _upper_rows(
             where="the features, eps",
             value=f"more than {MAX_PAIRS} pairs of {N} images within {max_distance}",
             allowed=f"{MAX_PAIRS} pairs",
-            next_step="lower `eps` or, at evaluation, set `rerank: false`; or look at the losses of "
-            "the training before: features may have collapsed, and a lower lr often helps",
+            next_step="lower `eps` or, at evaluation, set `rerank: false`; or look at the "
+            "losses before: features may have collapsed, and a lower lr often helps",
         ) from None
 
 
