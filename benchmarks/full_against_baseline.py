@@ -7,50 +7,18 @@ this process. Prints the table in Markdown.
 """
 
 import argparse
-import csv
-import importlib
 import math
 import os
 import sys
 import tempfile
-from pathlib import Path
 from statistics import mean, stdev
 
-from pplr.configure import format_params, format_schedule, make_settings
+from benchmarks.running import FIGURES, last_row, run_demo
 
-WEIGHTS = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
 METHODS = {
     "full": [],
     "baseline": ["part_refinement=none", "global_refinement=none"],
 }
-FIGURES = ("mAP", "rank1", "adjusted_rand_index")
-
-
-def run(stage: str, *arguments: str) -> None:
-    """Run one stage in the current folder."""
-    importlib.import_module(f"stages.{stage}").main(*arguments)
-
-
-def last_row(seed: int, overrides: list[str]) -> dict[str, float]:
-    """Return the last row of the history of one run in the current folder."""
-    words = [f"seed={seed}", f"weights={WEIGHTS}", *overrides]
-    settings = make_settings("demo", None, epochs=None, overrides=words)
-    Path("params.yaml").write_text(format_params(settings.params))
-    Path("schedule.yaml").write_text(format_schedule(settings.schedule))
-    if not Path("data/dataset.zarr").exists():  # the same for every run
-        run("prepare_data")
-    run("init_model")
-    for name, previous in settings.schedule.alternations.items():
-        run("extract_features", name, previous)
-        run("cluster", name)
-        run("compute_agreement", name)
-        run("train_epoch", name, previous)
-    for name in settings.schedule.evaluated:
-        run("evaluate", name)
-    run("summarize")
-    with Path("data/history.csv").open(newline="") as file:
-        row = list(csv.DictReader(file))[-1]
-    return {name: float(row[name]) for name in FIGURES}
 
 
 def print_table(rows: dict[int, dict[str, dict[str, float]]]) -> None:
@@ -77,7 +45,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for seed in seeds:
-            rows[seed] = {name: last_row(seed, words) for name, words in METHODS.items()}
+            rows[seed] = {}
+            for name, words in METHODS.items():
+                run_demo([f"seed={seed}", *words])
+                rows[seed][name] = last_row()
             print(seed, rows[seed], file=sys.stderr, flush=True)
     print_table(rows)
 

@@ -288,7 +288,7 @@ def precision() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         words = [f"weights={WEIGHTS}", "demo_people=809", "feature_dtype=float32"]
-        chosen = make_settings("demo", None, epochs=1, overrides=words)
+        chosen = make_settings("demo", None, epochs=1, cameras=False, overrides=words)
         Path("params.yaml").write_text(format_params(chosen.params))
         Path("schedule.yaml").write_text(format_schedule(chosen.schedule))
         run("prepare_data")

@@ -40,6 +40,24 @@ def cross_agreement(
     return agreement
 
 
+def part_agreement(part_ranked: NDArray[np.int32], *, k: int) -> NDArray[np.float32]:
+    """Return the agreement of the parts' spaces with each other, Sec. 4.2.
+
+    Parameters
+    ----------
+    part_ranked
+        (N, P, ≥ k) int32, as `ranked_list` returns it for each of P parts.
+    k
+        How many neighbours are compared, as in `cross_agreement`.
+
+    Returns
+    -------
+    (N, P, P) float32 in [0, 1], symmetric in the parts.
+    """
+    parts = range(part_ranked.shape[1])
+    return np.stack([cross_agreement(part_ranked[:, p], part_ranked, k=k) for p in parts], axis=1)
+
+
 @njit(cache=True, parallel=True)
 def _overlaps(
     global_ranked: NDArray[np.int32], part_ranked: NDArray[np.int32], agreement: NDArray[np.float32]

@@ -1,5 +1,7 @@
 """Transforms of whole batches: flip, shifted crop and erasing for training, and normalising."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -45,10 +47,54 @@ def to_normalised(images: NDArray[np.uint8] | Tensor, device: torch.device | str
     return scaled.view(images.shape).permute(0, 3, 1, 2)  # (B, H, W, 3) -> (B, 3, H, W), a view
 
 
-def augment(
-    images: Tensor, *, pad: int, erase_probability: float, generator: torch.Generator
-) -> Tensor:
-    """Return images flipped with chance ½, shifted by up to `pad` pixels and partly erased.
+class Draws(NamedTuple):
+    """What chance decides for each image of a batch."""
+
+    flip: Tensor  # (B,) bool: mirror it
+    top: Tensor  # (B,) int64 in 0…2·pad, the crop's corner in the padded image
+    left: Tensor  # (B,) int64 in 0…2·pad
+    boxes: Tensor  # (B,4) int64: top, left, height, width to erase; empty for none
+
+    def take(self, part: slice) -> "Draws":
+        """Return the draws of a part of the batch."""
+        return Draws(*(draw[part] for draw in self))
+
+
+def draw_augmentation(
+    batch: int,
+    height: int,
+    width: int,
+    *,
+    pad: int,
+    erase_probability: float,
+    generator: torch.Generator,
+) -> Draws:
+    """Return how the images of a batch are flipped, shifted and erased.
+
+    A whole batch is drawn at once, whichever part of it a process then augments, so that the number
+    of processes changes nothing.
+
+    Parameters
+    ----------
+    batch, height, width
+        Number of images B and their size in pixels.
+    pad
+        Pixels of black on each side, at least 0; 0 leaves the images in place.
+    erase_probability
+        Chance of an image to lose a box, in [0, 1].
+    generator
+        The source of all randomness; how far it advances depends on B alone.
+    """
+    flip = _uniform((batch,), generator) < 0.5
+    offsets = (_uniform((2, batch), generator) * (2 * pad + 1)).long()  # 0…2·pad
+    erased = _uniform((batch,), generator) < erase_probability
+    boxes = draw_boxes(batch, height, width, generator=generator) * erased[:, None]
+    top, left = offsets
+    return Draws(flip, top, left, boxes)
+
+
+def augment(images: Tensor, draws: Draws, *, pad: int) -> Tensor:
+    """Return images flipped, shifted by up to `pad` pixels and partly erased, as drawn.
 
     All of it comes before normalising, in this order. As in the original's transforms, the shift
     is a random crop of the image padded with black.
@@ -57,27 +103,18 @@ def augment(
     ----------
     images
         (B, H, W, 3) uint8, RGB.
+    draws
+        Of these B images.
     pad
-        Pixels of black on each side, at least 0; 0 leaves the image in place.
-    erase_probability
-        Chance of an image to lose a box, in [0, 1].
-    generator
-        The source of all randomness; how far it advances depends on B alone.
+        What the draws were made with, pixels.
 
     Returns
     -------
     Tensor
         (B, H, W, 3) uint8, new memory.
     """
-    batch, height, width, _ = images.shape
-    flip = _uniform((batch,), generator) < 0.5
-    offsets = (_uniform((2, batch), generator) * (2 * pad + 1)).long()  # 0…2·pad
-    erased = _uniform((batch,), generator) < erase_probability
-    boxes = draw_boxes(batch, height, width, generator=generator) * erased[:, None]
-    device = images.device
-    top, left = offsets.to(device)
-    shifted = flip_and_crop(images, flip.to(device), top, left, pad=pad)
-    return erase(shifted, boxes.to(device))
+    shifted = flip_and_crop(images, draws.flip, draws.top, draws.left, pad=pad)
+    return erase(shifted, draws.boxes)
 
 
 def flip_and_crop(images: Tensor, flip: Tensor, top: Tensor, left: Tensor, *, pad: int) -> Tensor:

@@ -1,10 +1,16 @@
-"""Networks that give a feature map: torchvision's, stride 1 in the last stage, and a small one."""
+"""Networks that give a feature map: torchvision's, timm's, and a small one."""
+
+from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
+
+if TYPE_CHECKING:
+    from pplr.timm_backbone import TimmBackbone
 
 
 class Backbone(nn.Sequential):
@@ -25,14 +31,26 @@ class Backbone(nn.Sequential):
         self.num_features = num_features
 
 
-def make_backbone(name: str) -> Backbone:
+def make_backbone(name: str, *, height: int, width: int) -> Backbone | TimmBackbone:
     """Return a backbone with random weights.
 
     Parameters
     ----------
     name
-        `demo_resnet`, `resnet18`, `resnet34`, `resnet50`, `resnet101` or `mobilenet_v2`.
+        `demo_resnet`, `resnet18`, `resnet34`, `resnet50`, `resnet101`, `mobilenet_v2` or
+        `timm/<name>`.
+    height, width
+        Size of the images, pixels; a transformer's positions depend on it.
+
+    Raises
+    ------
+    SettingError
+        timm is not installed, has no such network, or the network gives no map of these images.
     """
+    if name.startswith("timm/"):
+        from pplr.timm_backbone import TimmBackbone  # an extra
+
+        return TimmBackbone(name, height=height, width=width)
     if name == "demo_resnet":
         return demo_resnet()
     if name == "mobilenet_v2":

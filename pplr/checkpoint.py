@@ -18,6 +18,7 @@ def write_model(
     settings: dict[str, str | int],
     *,
     optimizer: dict[str, Tensor] | None = None,
+    teacher: dict[str, Tensor] | None = None,
     classifiers: Tensor | None = None,
 ) -> None:
     """Write a model folder, replacing it as a whole.
@@ -26,13 +27,16 @@ def write_model(
     ----------
     path
         The folder; it gets `weights.safetensors`, `settings.json` and, where given,
-        `optimizer.safetensors` and `classifiers.safetensors`.
+        `optimizer.safetensors`, `ema.safetensors` and `classifiers.safetensors`.
     model
         The model.
     settings
-        `backbone` and `num_parts`, from which `read_model` builds the model again.
+        `backbone`, `height`, `width` and `num_parts`, from which `read_model` builds the model
+        again.
     optimizer
         Optimizer state of backbone and BNNecks, by `exp_avg.<parameter>` and the like.
+    teacher
+        State of the mean teacher's model.
     classifiers
         (1+P,C,D), for looking only: every epoch starts with new ones.
     """
@@ -42,6 +46,8 @@ def write_model(
         write_json(temporary / "settings.json", settings)
         if optimizer is not None:
             save_file(_packed(optimizer), temporary / "optimizer.safetensors")
+        if teacher is not None:
+            save_file(_packed(teacher), temporary / "ema.safetensors")
         if classifiers is not None:
             save_file(_packed({"classifiers": classifiers}), temporary / "classifiers.safetensors")
 
@@ -63,7 +69,8 @@ def read_model(path: Path) -> ReIDModel:
             next_step="run `dvc repro`, which makes it",
         )
     settings = read_json(path / "settings.json")
-    model = ReIDModel(make_backbone(settings["backbone"]), settings["num_parts"])
+    size = {"height": settings["height"], "width": settings["width"]}
+    model = ReIDModel(make_backbone(settings["backbone"], **size), settings["num_parts"])
     model.load_state_dict(_read_tensors(path / "weights.safetensors"))
     return model
 
@@ -75,7 +82,15 @@ def read_settings(path: Path) -> dict[str, str | int]:
 
 def read_optimizer(path: Path) -> dict[str, Tensor] | None:
     """Return the optimizer state of a model folder; None before the first epoch."""
-    file = path / "optimizer.safetensors"
+    return _read_if_there(path / "optimizer.safetensors")
+
+
+def read_teacher(path: Path) -> dict[str, Tensor] | None:
+    """Return the state of the mean teacher's model; None where a model has no teacher."""
+    return _read_if_there(path / "ema.safetensors")
+
+
+def _read_if_there(file: Path) -> dict[str, Tensor] | None:
     return _read_tensors(file) if file.is_file() else None
 
 

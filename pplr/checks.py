@@ -1,5 +1,8 @@
 """Checks of settings against each other and against what lies on disk."""
 
+import contextlib
+import io
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,11 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
         no such device.
     """
     check_device(params.device)
+    check_launcher(params.launcher)
+    if params.backbone.startswith("timm/"):
+        from pplr.timm_backbone import check_timm_name  # an extra
+
+        check_timm_name(params.backbone)
     for key, path in schedule.inputs.items():
         _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml")
     weights = params.weights
@@ -60,6 +68,49 @@ def check_device(device: str) -> None:
         )
 
 
+def check_launcher(launcher: str) -> None:
+    """Raise a SettingError where torchrun does not take the launcher's options."""
+    if launcher == "python":
+        return
+    from torch.distributed.run import get_args_parser  # two seconds that one process need not wait
+
+    words = shlex.split(launcher)[1:]
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            get_args_parser().parse_args([*words, "-m", "stages.launch"])
+    except SystemExit:
+        lines = messages.getvalue().splitlines() or ["no options that start a stage"]
+        raise SettingError(
+            what="torchrun does not take these options.",
+            where="launcher in params.yaml",
+            value=f"{launcher}: {lines[-1]}",
+            allowed="python, or torchrun with its own options",
+            next_step="as `launcher: torchrun --standalone --nproc-per-node 2`",
+        ) from None
+
+
+def check_rows(num_rows: int | None, num_parts: int) -> None:
+    """Raise a SettingError where a feature map has fewer rows than parts.
+
+    Parameters
+    ----------
+    num_rows
+        Rows of the feature map; None where they follow from `height`, which is checked with the
+        settings.
+    num_parts
+        P.
+    """
+    if num_rows is not None and num_rows < num_parts:
+        raise SettingError(
+            what="The feature map has fewer rows than there are parts.",
+            where="num_parts, height and backbone in params.yaml",
+            value=f"{num_parts} parts, {num_rows} rows",
+            allowed=f"at most {num_rows} parts",
+            next_step="lower `num_parts`, raise `height`, or take a backbone of smaller stride",
+        )
+
+
 def check_clusters(pseudo_labels: NDArray[np.int32]) -> None:
     """Raise a ClusteringError unless there are two clusters at least to train on."""
     num_clusters = int(pseudo_labels.max(initial=-1)) + 1
@@ -72,6 +123,19 @@ def check_clusters(pseudo_labels: NDArray[np.int32]) -> None:
             allowed="two clusters at least",
             next_step="raise `eps` or lower `min_samples` where most are outliers; "
             "lower `eps` where all are one cluster",
+        )
+
+
+def check_cameras(camids: NDArray[np.int32]) -> None:
+    """Raise a SettingError unless the images are of two known cameras at least."""
+    num_cameras = len(np.unique(camids[camids >= 0]))
+    if num_cameras < 2:
+        raise SettingError(
+            what="The camera loss has no cameras to tell apart.",
+            where="camera_aware in params.yaml",
+            value=f"true, with training images of {num_cameras} known camera(s)",
+            allowed="two known cameras at least",
+            next_step="set `camera_aware: false`, or `pplr configure … --no-cameras`",
         )
 
 

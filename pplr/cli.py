@@ -26,6 +26,9 @@ def configure(
         Path | None, typer.Option(help="Folder of the images; the demo has none.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Number of alternations.")] = None,
+    cameras: Annotated[  # noqa: FBT002
+        bool, typer.Option("--cameras/--no-cameras", help="Let training see the cameras (Eq. 4).")
+    ] = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; repeatable.")
     ] = None,
@@ -36,7 +39,9 @@ def configure(
     from pplr.datasets import count_images
 
     _check_repository()
-    settings = make_settings(dataset, data_dir, epochs=epochs, overrides=overrides or [])
+    settings = make_settings(
+        dataset, data_dir, epochs=epochs, cameras=cameras, overrides=overrides or []
+    )
     counts = count_images(settings.params, Path(settings.schedule.inputs["images"]))
     check_inputs(settings.params, settings.schedule)
     changes = replace_settings(settings)

@@ -13,12 +13,22 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pplr.errors import PplrError, SettingError
 from pplr.params import Params, allowed_values, load_yaml, parse_params
-from pplr.presets import EPOCHS, EVALUATE_EVERY, PRESETS
+from pplr.presets import EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
 from pplr.schedule import INIT, Schedule, make_schedule
 from pplr.store import remove
 
 # The first setting of each group has an empty line before it.
-GROUP_STARTS = ("backbone", "k1", "k", "beta", "iterations", "seed", "device", "demo_seed")
+GROUP_STARTS = (
+    "backbone",
+    "k1",
+    "k",
+    "beta",
+    "camera_aware",
+    "iterations",
+    "seed",
+    "device",
+    "demo_seed",
+)
 COMMENT_COLUMN = 40
 
 PARAMS = Path("params.yaml")
@@ -38,7 +48,12 @@ class PipelineSettings:
 
 
 def make_settings(
-    dataset: str, data_dir: Path | None, *, epochs: int | None, overrides: list[str]
+    dataset: str,
+    data_dir: Path | None,
+    *,
+    epochs: int | None,
+    cameras: bool,
+    overrides: list[str],
 ) -> PipelineSettings:
     """Return the settings of a data set: its preset, with `overrides` of the form `key=value`.
 
@@ -50,6 +65,8 @@ def make_settings(
         The folder of the images; None for the embedded data set, which is generated.
     epochs
         Number of alternations; None takes the preset's.
+    cameras
+        Whether training sees the cameras: the preset's `WITH_CAMERAS` beside it.
     overrides
         Settings that differ from the preset.
 
@@ -83,7 +100,8 @@ def make_settings(
             allowed=dataset,
             next_step=f"pplr configure {values['dataset']}",
         )
-    params = parse_params(PRESETS[dataset] | values, where="--set")
+    preset = PRESETS[dataset] | (WITH_CAMERAS[dataset] if cameras else {})
+    params = parse_params(preset | values, where="--set")
     if params.weights not in NAMED_WEIGHTS:
         weights = _as_dependency(Path(params.weights))
         params = params.model_copy(update={"weights": weights})
@@ -218,6 +236,8 @@ def _as_dependency(path: Path) -> str:
 
 
 def _yaml_scalar(value: object) -> str:
+    if value is None:
+        return "null"  # ruamel would write nothing
     stream = StringIO()
     yaml = YAML()
     yaml.width = 4096

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pplr.augment import to_normalised
-from pplr.model import ReIDModel
+from pplr.model import ReIDModel, autocast
+from pplr.parallel import gather_rows, rank, world_size
 from pplr.progress import track
 from pplr.store import PackedImages
 
@@ -16,11 +17,18 @@ BATCH_SIZE = 128
 
 
 def extract_features(
-    model: ReIDModel, images: PackedImages, *, device: str, dtype: str, what: str
+    model: ReIDModel,
+    images: PackedImages,
+    *,
+    device: str,
+    precision: str,
+    dtype: str,
+    what: str,
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return the features of every image in the global space and in the part spaces.
 
-    Features are the BNNeck's outputs, L2-normalised, for all spaces.
+    Features are the BNNeck's outputs, L2-normalised, for all spaces. Under torch.distributed the
+    processes take the batches in turn, and all of them return all features.
 
     Parameters
     ----------
@@ -30,6 +38,8 @@ def extract_features(
         N images.
     device
         Where the model runs.
+    precision
+        `float32` or `bfloat16`, the model's arithmetic.
     dtype
         `float16` or `float32`, to which the normalised features are rounded.
     what
@@ -45,7 +55,7 @@ def extract_features(
     N, D, P = len(images), model.backbone.num_features, model.num_parts
     global_features = np.empty((N, D), dtype=dtype)
     part_features = np.empty((N, P, D), dtype=dtype)
-    for rows, features in _batches(model, images, device=device, what=what):
+    for rows, features in _batches(model, images, device=device, precision=precision, what=what):
         global_features[rows] = features[:, 0]
         part_features[rows] = features[:, 1:]
     return global_features, part_features
@@ -56,20 +66,24 @@ def extract_global_features(
 ) -> NDArray[np.float32]:
     """Return the global features (N,D) float32, L2-normalised: all that retrieval uses."""
     global_features = np.empty((len(images), model.backbone.num_features), dtype=np.float32)
-    for rows, features in _batches(model, images, device=device, what=what):
+    for rows, features in _batches(model, images, device=device, precision="float32", what=what):
         global_features[rows] = features[:, 0]
     return global_features
 
 
 def _batches(
-    model: ReIDModel, images: PackedImages, *, device: str, what: str
+    model: ReIDModel, images: PackedImages, *, device: str, precision: str, what: str
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield row numbers (B,) and normalised features (B,1+P,D) of one batch after another."""
+    """Yield row numbers (n,) and normalised features (n,1+P,D), one batch a process at a time."""
     model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    starts = range(0, len(images), BATCH_SIZE)
+    # batches are the same however many processes there are: so are their bits
+    starts = range(0, len(images), BATCH_SIZE * world_size())
     for start in track(starts, total=len(starts), what=f"extracting {what}"):
-        rows = np.arange(start, min(start + BATCH_SIZE, len(images)))
+        bounds = np.minimum(start + BATCH_SIZE * np.arange(world_size() + 1), len(images))
+        own = np.arange(bounds[rank()], bounds[rank() + 1])
         # around the batch alone: a model moved in inference mode could not be trained afterwards
         with torch.inference_mode():
-            features = F.normalize(model(to_normalised(images[rows], device)), dim=2)
-        yield rows, features.cpu().numpy()
+            with autocast(device, precision):
+                embeddings = model(to_normalised(images[own], device))  # (n,1+P,D)
+            features = gather_rows(F.normalize(embeddings.float(), dim=2), np.diff(bounds).tolist())
+        yield np.arange(bounds[0], bounds[-1]), features.cpu().numpy()

@@ -1,4 +1,4 @@
-"""The losses of the paper: label refinement for parts and whole, and the softmax-triplet loss."""
+"""The losses of the paper and of its ablations (Tables 1 and 2)."""
 
 import math
 
@@ -91,9 +91,75 @@ def part_guided_label_refinement(
     with torch.no_grad():
         weights = agreement.softmax(dim=1).unsqueeze(2)  # (B, P) -> (B, P, 1)
         ensemble = (weights * part_logits.softmax(dim=2)).sum(dim=1)  # (B, P, C) -> (B, C)
-        one_hot = functional.one_hot(labels, global_logits.shape[1]).to(ensemble.dtype)
-        refined = beta * one_hot + (1 - beta) * ensemble
-    return -(refined * global_logits.log_softmax(dim=1)).sum(dim=1).mean()
+    return _refined_cross_entropy(global_logits, labels, ensemble, beta=beta)
+
+
+def mean_teacher_refinement(
+    global_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, beta: float
+) -> Tensor:
+    """Return the global loss against labels refined by a mean teacher's prediction, Sec. 4.2.
+
+    The teacher (Tarvainen and Valpola, NeurIPS 2017) is the exponential moving average of the
+    model; its global prediction stands in the place of the parts' in Eq. 9. No gradient reaches it.
+
+    Parameters
+    ----------
+    global_logits, teacher_logits
+        (B, C) float class scores of the whole image, by the model and by its average.
+    labels
+        (B,) int64 pseudo-labels in 0…C-1.
+    beta
+        β in [0, 1], the share of the pseudo-label; 1 is plain cross-entropy.
+
+    Returns
+    -------
+    Tensor
+        Scalar, batch mean.
+    """
+    teacher = teacher_logits.detach().softmax(dim=1)
+    return _refined_cross_entropy(global_logits, labels, teacher, beta=beta)
+
+
+def part_to_part_refinement(
+    part_logits: Tensor, labels: Tensor, part_agreement: Tensor, *, beta: float
+) -> Tensor:
+    """Return the parts' loss against labels refined by the other parts' predictions, Sec. 4.2.
+
+    As Eq. 9 and 10, with the part in the place of the whole. Refined labels are targets only: a
+    part gets no gradient through another's.
+
+    Parameters
+    ----------
+    part_logits
+        (B, P, C) float, one row of class scores per image and part; P ≥ 2.
+    labels
+        (B,) int64 pseudo-labels in 0…C-1.
+    part_agreement
+        (B, P, P) float agreement of parts with each other in [0, 1]; a row's softmax over the other
+        parts weighs them. The diagonal is not read.
+    beta
+        β in [0, 1], the share of the pseudo-label; 1 is plain cross-entropy.
+
+    Returns
+    -------
+    Tensor
+        Scalar, mean over batch and parts.
+    """
+    with torch.no_grad():
+        itself = torch.eye(part_logits.shape[1], dtype=torch.bool, device=part_logits.device)
+        weights = part_agreement.masked_fill(itself, -math.inf).softmax(dim=2)  # (B, P, P)
+        others = weights @ part_logits.softmax(dim=2)  # (B, P, C)
+    repeated = labels[:, None].expand(part_logits.shape[:2])  # (B,) -> (B, P)
+    return _refined_cross_entropy(part_logits, repeated, others, beta=beta)
+
+
+def _refined_cross_entropy(
+    logits: Tensor, labels: Tensor, predictions: Tensor, *, beta: float
+) -> Tensor:
+    """Return the mean cross-entropy of (…, C) logits against β·labels + (1-β)·predictions."""
+    one_hot = functional.one_hot(labels, logits.shape[-1]).to(predictions.dtype)
+    refined = beta * one_hot + (1 - beta) * predictions
+    return -(refined * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
 
 
 def softmax_triplet(embeddings: Tensor, labels: Tensor) -> Tensor:
@@ -124,3 +190,56 @@ def softmax_triplet(embeddings: Tensor, labels: Tensor) -> Tensor:
     positive = distances.masked_fill(~same, -math.inf).max(dim=1).values
     negative = distances.masked_fill(same, math.inf).min(dim=1).values
     return functional.softplus(positive - negative).mean()
+
+
+def inter_camera_contrastive(
+    embeddings: Tensor,
+    labels: Tensor,
+    camids: Tensor,
+    proxies: Tensor,
+    proxy_labels: Tensor,
+    proxy_camids: Tensor,
+    *,
+    temperature: float,
+    num_hard_negatives: int,
+) -> Tensor:
+    """Return the inter-camera contrastive loss, Eq. 4 (Wang et al., AAAI 2021).
+
+    An image is pulled to the proxies of its cluster in other cameras and pushed from the nearest
+    proxies of other clusters, whatever their camera.
+
+    Parameters
+    ----------
+    embeddings
+        (B, D) float; normalised here.
+    labels
+        (B,) int64 pseudo-labels.
+    camids
+        (B,) int64, -1 for an unknown camera, which equals none.
+    proxies
+        (M, D) float, normalised centroids of a cluster's images of one camera; constants.
+    proxy_labels, proxy_camids
+        (M,) int64, cluster and camera of each proxy.
+    temperature
+        τ > 0.
+    num_hard_negatives
+        How many proxies of other clusters are negatives; all, where there are fewer.
+
+    Returns
+    -------
+    Tensor
+        Scalar, batch mean. An image without a positive proxy adds 0.
+    """
+    scores = functional.normalize(embeddings, dim=1) @ proxies.T / temperature  # (B, M)
+    own = labels[:, None] == proxy_labels[None, :]  # (B, M)
+    positive = own & (camids[:, None] != proxy_camids[None, :])
+    hardest = min(num_hard_negatives, scores.shape[1])
+    # where other clusters have fewer proxies than that, the rest of them is at -inf and counts 0
+    negatives = scores.masked_fill(own, -math.inf).topk(hardest, dim=1).values
+    candidates = torch.cat((scores.masked_fill(~positive, -math.inf), negatives), dim=1)
+    # An image without positives: keep its sum finite, for 0 · inf would be no number.
+    num_positives = positive.sum(dim=1)  # (B,)
+    pulled = num_positives > 0
+    log_sum = candidates[pulled].logsumexp(dim=1, keepdim=True)
+    log_share = (scores[pulled] - log_sum) * positive[pulled]
+    return -(log_share.sum(dim=1) / num_positives[pulled]).sum() / len(embeddings)

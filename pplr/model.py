@@ -1,10 +1,16 @@
 """The model: a shared backbone, global and part pooling, a BNNeck for each space."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pplr.backbones import Backbone
+if TYPE_CHECKING:
+    from pplr.backbones import Backbone
+    from pplr.timm_backbone import TimmBackbone
 
 
 class ReIDModel(nn.Module):
@@ -18,7 +24,7 @@ class ReIDModel(nn.Module):
         P, the number of horizontal parts.
     """
 
-    def __init__(self, backbone: Backbone, num_parts: int):
+    def __init__(self, backbone: Backbone | TimmBackbone, num_parts: int):
         super().__init__()
         self.backbone = backbone
         self.num_parts = num_parts
@@ -42,35 +48,12 @@ class ReIDModel(nn.Module):
         return torch.stack(necks, dim=1)
 
 
-def centroid_classifiers(
-    global_features: Tensor, part_features: Tensor, pseudo_labels: Tensor
-) -> Tensor:
-    """Return the classifiers an epoch starts with: each cluster's normalised mean feature.
-
-    Exactly C classes; the original system caps them at 3,000 and keeps a stale rest.
-
-    Parameters
-    ----------
-    global_features
-        (N,D) float.
-    part_features
-        (N,P,D) float.
-    pseudo_labels
-        (N,) int64, -1 for outliers, which belong to no class; C clusters.
-
-    Returns
-    -------
-    Tensor
-        (1+P,C,D) float32: the global classifier, then one for each part.
-    """
-    kept = pseudo_labels >= 0
-    labels = pseudo_labels[kept]
-    spaces = torch.cat([global_features[kept].unsqueeze(1), part_features[kept]], dim=1).float()
-    C = int(labels.max()) + 1
-    sums = torch.zeros(C, *spaces.shape[1:]).index_add_(0, labels, spaces)  # (C,1+P,D)
-    return F.normalize(sums, dim=2).transpose(0, 1).contiguous()
-
-
 def classify(embeddings: Tensor, classifiers: Tensor) -> Tensor:
     """Return logits (B,1+P,C) of embeddings (B,1+P,D) by bias-free classifiers (1+P,C,D)."""
     return torch.einsum("bsd,scd->bsc", embeddings, classifiers)
+
+
+def autocast(device: torch.device | str, precision: str) -> torch.autocast:
+    """Return the context in which a model runs in `precision`, float32 or bfloat16."""
+    kind = torch.device(device).type
+    return torch.autocast(kind, dtype=torch.bfloat16, enabled=precision == "bfloat16")

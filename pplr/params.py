@@ -16,6 +16,8 @@ from pplr.errors import MissingInputError, SettingError
 
 Settings = TypeVar("Settings")
 
+BACKBONES = ("demo_resnet", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2")
+
 Strength = Annotated[float, Field(ge=0, le=2)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -34,9 +36,11 @@ class Params(BaseModel):
     height: int = Field(ge=32, le=1024, description="image height, pixels")
     width: int = Field(ge=32, le=1024, description="image width, pixels")
 
-    backbone: Literal[
-        "demo_resnet", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2"
-    ] = Field(description="network that gives the feature map F")
+    backbone: str = Field(
+        pattern=rf"^({'|'.join(BACKBONES)}|timm/[a-z0-9_.]+)$",
+        examples=[*BACKBONES, "timm/NAME"],
+        description="network that gives the feature map F",
+    )
     weights: str = Field(
         min_length=1,
         examples=["PATH", "imagenet", "random"],
@@ -59,14 +63,34 @@ class Params(BaseModel):
     beta: Share = Field(description="weight of the pseudo-label in the refined label, beta, Eq. 9")
     aals_epoch: int = Field(ge=0, description="first epoch of agreement-aware smoothing, Eq. 8")
     pglr_epoch: int = Field(ge=0, description="first epoch of part-guided refinement, Eq. 10")
-    smoothing: Share = Field(description="label smoothing of the parts before aals_epoch")
-    part_refinement: Literal["agreement", "none"] = Field(description="labels of the parts")
-    global_refinement: Literal["parts", "none"] = Field(description="labels of the global feature")
+    smoothing: Share = Field(
+        description="label smoothing of the parts, before aals_epoch or constant"
+    )
+    part_refinement: Literal["agreement", "constant", "parts", "none"] = Field(
+        description="labels of the parts: Eq. 8, or an ablation's"
+    )
+    global_refinement: Literal["parts", "parts-uniform", "mean-teacher", "none"] = Field(
+        description="labels of the global feature: Eq. 10, or an ablation's"
+    )
+    ema_decay: float = Field(ge=0, lt=1, description="decay of the mean teacher's average")
+
+    camera_aware: bool = Field(description="inter-camera contrastive loss, Eq. 4")
+    camera_spaces: Literal["all", "global"] = Field(
+        description="spaces it acts on: the paper's is global, the official code's all"
+    )
+    lambda_cam: float = Field(ge=0, le=100, description="its weight, lambda_cam, Eq. 5")
+    temperature: float = Field(gt=0, le=10, description="its temperature, tau")
+    num_hard_negatives: int = Field(
+        ge=1, le=100_000, description="its nearest proxies of other clusters"
+    )
 
     iterations: int = Field(ge=1, description="iterations of one epoch")
     batch_size: int = Field(ge=4, description="images of one iteration")
     num_instances: int = Field(ge=2, description="images of one pseudo-class in a batch")
     sampler_cameras: bool = Field(description="draw a class's images from different cameras")
+    samples_per_bn: int | None = Field(
+        ge=2, description="images that batch norm normalises at a time; null is a process's batch"
+    )
     lr: float = Field(gt=0, le=1, description="learning rate of Adam")
     weight_decay: float = Field(ge=0, le=1, description="weight decay of Adam")
     lr_step: int = Field(ge=1, description="epochs after which lr falls")
@@ -77,12 +101,20 @@ class Params(BaseModel):
     rerank: bool = Field(description="k-reciprocal re-ranking of the gallery, at evaluation")
 
     seed: Seed = Field(description="seed of batches, augmentation and random weights")
+    precision: Literal["float32", "bfloat16"] = Field(
+        description="arithmetic of the network, in training and extraction"
+    )
     feature_dtype: Literal["float16", "float32"] = Field(description="features on disk")
 
     device: str = Field(
         pattern=r"^(cpu|cuda(:[0-9]+)?)$",
         examples=["cpu", "cuda", "cuda:N"],
         description="where networks run; changes no stage",
+    )
+    launcher: str = Field(
+        pattern=r"^(python|torchrun( .*)?)$",
+        examples=["python", "torchrun OPTIONS"],
+        description="what starts extract-features and train-epoch; changes no stage",
     )
     workers: int = Field(ge=1, le=256, description="image decoding threads; changes no stage")
 
@@ -115,6 +147,16 @@ class Params(BaseModel):
             ),
             ("k2", self.k2 > self.k1, f"at most k1, {self.k1}"),
             ("num_parts", self.num_parts > rows, f"at most height / 16, {rows}"),
+            (
+                "part_refinement",
+                self.part_refinement == "parts" and self.num_parts < 2,
+                "another one where num_parts is 1: there are no other parts",
+            ),
+            (
+                "samples_per_bn",
+                self.batch_size % (self.samples_per_bn or 1) != 0,
+                f"a divisor of batch_size, {self.batch_size}, or null",
+            ),
         )
         for key, wrong, allowed in checks:
             if wrong:
@@ -236,9 +278,17 @@ def _setting_error(error: ErrorDetails, *, where: str) -> SettingError:
 def allowed_values(key: str) -> str:
     """Return the type and range of a setting in words, as `number, > 0, < 1`."""
     schema = Params.model_json_schema()["properties"][key]
+    if "anyOf" in schema:  # a number or null
+        number, null = schema["anyOf"]
+        assert null == {"type": "null"}
+        return f"{_range(number)}, or null"
     choices = schema.get("enum") or schema.get("examples")
     if choices:
         return " | ".join(choices)
+    return _range(schema)
+
+
+def _range(schema: Mapping[str, Any]) -> str:
     words = {"integer": "whole number", "number": "number", "boolean": "true or false"}
     bounds = (
         ("exclusiveMinimum", ">"),

@@ -23,10 +23,17 @@ PAPER: dict[str, Any] = {
     "smoothing": 0.1,
     "part_refinement": "agreement",
     "global_refinement": "parts",
+    "ema_decay": 0.999,
+    "camera_aware": False,
+    "camera_spaces": "all",
+    "lambda_cam": 0.5,
+    "temperature": 0.07,
+    "num_hard_negatives": 50,
     "iterations": 400,
     "batch_size": 64,
     "num_instances": 4,
     "sampler_cameras": True,
+    "samples_per_bn": 16,
     "lr": 3.5e-4,
     "weight_decay": 5e-4,
     "lr_step": 20,
@@ -35,8 +42,10 @@ PAPER: dict[str, Any] = {
     "erase_probability": 0.5,
     "rerank": False,
     "seed": 1,
+    "precision": "float32",
     "feature_dtype": "float16",
     "device": "cpu",
+    "launcher": "python",
     "workers": 2,
 }
 
@@ -59,8 +68,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "eps": 0.55,
         "k": 12,
         "iterations": 60,
+        "samples_per_bn": None,
         "pad": 5,
     },
+}
+
+# What is other where training sees the cameras (`camera_aware`).
+WITH_CAMERAS: dict[str, dict[str, Any]] = {
+    "market1501": {"camera_aware": True, "eps": 0.4},
+    "demo": {"camera_aware": True},
 }
 
 EPOCHS = {"market1501": 50, "demo": 6}

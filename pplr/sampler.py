@@ -5,8 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pplr.clustering import OUTLIER
-
 UNKNOWN_CAMERA = -1
 
 
@@ -37,7 +35,7 @@ def pk_batches(
     Parameters
     ----------
     pseudo_labels
-        (N,) int32, OUTLIER (-1) for images in no class, which are never drawn.
+        (N,) int32, -1 for images in no class, which are never drawn.
     camids
         (N,) int32 zero-based, -1 unknown: such an image counts as alone in its camera.
     iterations
@@ -78,7 +76,7 @@ def _members_by_class(
 ) -> list[_Members]:
     """Return the images of each class, in order of the labels."""
     order = np.lexsort((cameras, pseudo_labels))
-    order = order[pseudo_labels[order] != OUTLIER]
+    order = order[pseudo_labels[order] >= 0]  # without outliers
     labels, starts = np.unique(pseudo_labels[order], return_index=True)
     classes = []
     for rows in np.split(order, starts[1:])[: len(labels)]:

@@ -34,6 +34,11 @@ ARRAYS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "row",
     ),
     "cross_agreement": (("image", "part"), "Jaccard similarity of the lists, Eq. 6", "0..1"),
+    "part_agreement": (
+        ("image", "part", "other part"),
+        "Jaccard similarity of two parts' lists",
+        "0..1",
+    ),
 }
 
 

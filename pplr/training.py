@@ -1,91 +1,30 @@
 """One epoch of training on refined pseudo-labels."""
 
-from dataclasses import dataclass
+import inspect
+import time
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import get_total_norm
 
-from pplr import losses
-from pplr.augment import augment, to_normalised
-from pplr.checks import check_clusters
+from pplr.augment import to_normalised
+from pplr.batches import augmented_batches
+from pplr.centroids import camera_proxies, centroid_classifiers
+from pplr.checks import check_cameras, check_clusters
+from pplr.epoch import EpochData, EpochResult, EpochStart, TrainingSettings
 from pplr.errors import DataError
-from pplr.model import ReIDModel, centroid_classifiers, classify
+from pplr.learner import Learner
+from pplr.model import ReIDModel
+from pplr.objective import Predictions, Targets, epoch_losses
+from pplr.optimizer import make_optimizer, optimizer_state
+from pplr.parallel import average_buffers, check_world, rank, shares, world_size
 from pplr.progress import track
 from pplr.sampler import pk_batches
-from pplr.store import PackedImages
-
-
-@dataclass(frozen=True, eq=False)
-class EpochData:
-    """What an epoch is trained on; N images, D feature size, P parts. Nothing of it is true labels.
-
-    Parameters
-    ----------
-    images
-        N images.
-    camids
-        (N,) int32, -1 unknown.
-    pseudo_labels
-        (N,) int32, -1 for outliers, which are left out.
-    global_features, part_features
-        (N,D) and (N,P,D), the features that were clustered: the classifiers' first weights.
-    agreement
-        (N,P) float32, Eq. 6.
-    """
-
-    images: PackedImages
-    camids: NDArray[np.int32]
-    pseudo_labels: NDArray[np.int32]
-    global_features: NDArray[np.floating]
-    part_features: NDArray[np.floating]
-    agreement: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """The settings of an epoch, by their names in params.yaml."""
-
-    beta: float
-    aals_epoch: int
-    pglr_epoch: int
-    smoothing: float
-    part_refinement: str
-    global_refinement: str
-    iterations: int
-    batch_size: int
-    num_instances: int
-    sampler_cameras: bool
-    lr: float
-    weight_decay: float
-    lr_step: int
-    lr_gamma: float
-    pad: int
-    erase_probability: float
-    seed: int
-
-
-@dataclass(frozen=True, eq=False)
-class EpochResult:
-    """What an epoch leaves beside the trained model.
-
-    Parameters
-    ----------
-    optimizer
-        Adam's moments of backbone and BNNecks by parameter name, for the next epoch.
-    classifiers
-        (1+P,C,D), the trained classifiers.
-    losses
-        Mean over the iterations of each loss, by name.
-    lr
-        The epoch's learning rate.
-    """
-
-    optimizer: dict[str, Tensor]
-    classifiers: Tensor
-    losses: dict[str, float]
-    lr: float
+from pplr.teacher import MeanTeacher
 
 
 def train_epoch(
@@ -94,25 +33,27 @@ def train_epoch(
     settings: TrainingSettings,
     *,
     epoch: int,
-    optimizer_state: dict[str, Tensor] | None,
+    start: EpochStart,
     device: str,
 ) -> EpochResult:
     """Return the result of one epoch, which trains `model` in place.
 
-    All randomness of an epoch comes from (seed, epoch).
+    All randomness of an epoch comes from (seed, epoch). Under torch.distributed every process calls
+    this with the same arguments and takes its part of each batch; the losses are of whole batches,
+    and all processes end with the same model.
 
     Parameters
     ----------
     model
-        Moved to `device`.
+        Moved to `device`. Its parameters' dtype is the training's.
     data
         Images, pseudo-labels and agreement.
     settings
         Losses, batches, optimizer and augmentation.
     epoch
         Zero-based number of the epoch: it decides lr and which refinements act.
-    optimizer_state
-        `EpochResult.optimizer` of the epoch before; None in the first.
+    start
+        What the epoch before left.
     device
         Where the model is trained.
 
@@ -120,89 +61,154 @@ def train_epoch(
     ------
     ClusteringError
         There are fewer than two clusters.
+    SettingError
+        The camera loss is asked for and there are no cameras, or the processes cannot share a
+        batch.
     DataError
-        A loss is no finite number.
+        A loss, gradient or parameter is no finite number.
     """
     check_clusters(data.pseudo_labels)
+    if settings.camera_aware:
+        check_cameras(data.camids)
+    check_world(settings.batch_size, settings.samples_per_bn)
     batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
-    generator = torch.Generator().manual_seed(int(augment_seed.generate_state(1)[0]))
+    batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    classifiers = nn.Parameter(_first_classifiers(data).to(device))
-    lr = settings.lr * settings.lr_gamma ** (epoch // settings.lr_step)
-    optimizer = _make_optimizer(model, classifiers, lr, settings.weight_decay, optimizer_state)
-    batches = _deal_batches(data, settings, seed=batch_seed)
-
+    trainer = _Trainer(model, data, settings, epoch=epoch, start=start, device=device)
+    parts = shares(batches.shape[1])
+    counts = [part.stop - part.start for part in parts]
+    images = augmented_batches(
+        data.images,
+        batches,
+        parts[rank()],
+        pad=settings.pad,
+        erase_probability=settings.erase_probability,
+        generator=torch.Generator().manual_seed(int(augment_seed.generate_state(1)[0])),
+    )
     totals: dict[str, float] = {}
-    for iteration, rows in enumerate(
-        track(batches, total=len(batches), what=f"training epoch {epoch:02d}")
-    ):
-        images = augment(
-            torch.from_numpy(data.images[rows]),
-            pad=settings.pad,
-            erase_probability=settings.erase_probability,
-            generator=generator,
-        )
-        embeddings = model(to_normalised(images, device))  # (B,1+P,D)
-        terms = epoch_losses(
-            embeddings,
-            classify(embeddings, classifiers),  # (B,1+P,C)
-            torch.from_numpy(data.pseudo_labels[rows]).long().to(device),
-            torch.from_numpy(data.agreement[rows]).to(device),
-            settings,
-            epoch=epoch,
-        )
-        loss = torch.stack(list(terms.values())).sum()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        values = {name: term.item() for name, term in terms.items()}
-        _check_finite(values, iteration=iteration, epoch=epoch)
+    begin = time.perf_counter()
+    what = f"training epoch {epoch:02d}"
+    for iteration, own in enumerate(track(images, total=len(images), what=what)):
+        values = trainer.step(iteration, own, counts, batches[iteration])
         totals = {name: totals.get(name, 0.0) + value for name, value in values.items()}
-    means = {name: total / len(batches) for name, total in totals.items()}
-    return EpochResult(_optimizer_state(model, optimizer), classifiers.detach(), means, lr)
+    seconds = time.perf_counter() - begin
+    average_buffers(model)
+    return EpochResult(
+        optimizer=optimizer_state(model, trainer.optimizer),
+        teacher=trainer.teacher.state() if trainer.teacher is not None else None,
+        classifiers=trainer.learner.classifiers.detach(),
+        losses={name: total / len(batches) for name, total in totals.items()},
+        lr=trainer.lr,
+        images_per_second=batches.size / seconds,
+        waiting_share=images.seconds_waited / seconds,
+    )
 
 
-def epoch_losses(
-    embeddings: Tensor,
-    logits: Tensor,
-    labels: Tensor,
-    agreement: Tensor,
-    settings: TrainingSettings,
-    *,
-    epoch: int,
-) -> dict[str, Tensor]:
-    """Return the terms of the objective by name, Eq. 5 and 11 without the camera term.
+class _Trainer:
+    """What an epoch's steps share; see `train_epoch` for the parameters."""
 
-    Parameters
-    ----------
-    embeddings
-        (B,1+P,D) from the BNNecks, unnormalised.
-    logits
-        (B,1+P,C).
-    labels
-        (B,) int64 pseudo-labels.
-    agreement
-        (B,P) in [0,1].
-    settings
-        Which refinements act, from which epoch on.
-    epoch
-        Zero-based number of the epoch.
-    """
-    global_logits, part_logits = logits[:, 0], logits[:, 1:]
-    if settings.part_refinement == "none":
-        part = losses.part_cross_entropy(part_logits, labels)
-    elif epoch < settings.aals_epoch:
-        part = losses.part_cross_entropy(part_logits, labels, smoothing=settings.smoothing)
-    else:
-        part = losses.agreement_aware_label_smoothing(part_logits, labels, agreement)
-    if settings.global_refinement == "none" or epoch < settings.pglr_epoch:
-        whole = nn.functional.cross_entropy(global_logits, labels)
-    else:
-        whole = losses.part_guided_label_refinement(
-            global_logits, part_logits, labels, agreement, beta=settings.beta
+    def __init__(
+        self,
+        model: ReIDModel,
+        data: EpochData,
+        settings: TrainingSettings,
+        *,
+        epoch: int,
+        start: EpochStart,
+        device: str,
+    ):
+        self.data, self.settings, self.epoch, self.device = data, settings, epoch, device
+        spaces = np.concatenate((data.global_features[:, None], data.part_features), axis=1)
+        features = torch.from_numpy(spaces)  # (N,1+P,D)
+        labels = torch.from_numpy(data.pseudo_labels).long()
+        self.dtype = next(model.parameters()).dtype
+        self.learner = Learner(
+            model,
+            centroid_classifiers(features, labels).to(device, self.dtype),
+            samples_per_bn=settings.samples_per_bn,
+            precision=settings.precision,
         )
-    triplet = losses.softmax_triplet(embeddings[:, 0], labels)
-    return {"part_loss": part, "global_loss": whole, "triplet_loss": triplet}
+        self.proxies = None
+        if settings.camera_aware:
+            proxies = camera_proxies(features, data.pseudo_labels, data.camids)
+            self.proxies = proxies.to(device, self.dtype)
+        self.teacher = None
+        if settings.global_refinement == "mean-teacher":
+            self.teacher = MeanTeacher(self.learner, decay=settings.ema_decay, state=start.teacher)
+        self.lr = settings.lr * settings.lr_gamma ** (epoch // settings.lr_step)
+        self.optimizer = make_optimizer(
+            model,
+            self.learner.classifiers,
+            lr=self.lr,
+            weight_decay=settings.weight_decay,
+            state=start.optimizer,
+        )
+        self.parallel = _distributed(self.learner) if world_size() > 1 else self.learner
+
+    def step(
+        self, iteration: int, own: Tensor, counts: list[int], rows: NDArray[np.int64]
+    ) -> dict[str, float]:
+        """Return the losses of one iteration, after the optimizer's step.
+
+        Parameters
+        ----------
+        iteration
+            Zero-based number of the iteration in the epoch.
+        own
+            (b,H,W,3) uint8, this process's images.
+        counts
+            The number of images of each process.
+        rows
+            (B,) the rows of the whole batch.
+        """
+        images = to_normalised(own, self.device).to(self.dtype)  # (b,3,H,W)
+        embeddings, logits = self.parallel(images, counts)  # (B,1+P,D), (B,1+P,C)
+        teacher = self.teacher.global_logits(images, counts) if self.teacher else None
+        terms = epoch_losses(
+            Predictions(embeddings, logits, teacher),
+            self._targets(rows),
+            self.settings,
+            epoch=self.epoch,
+            proxies=self.proxies,
+        )
+        self.optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        values = {name: term.item() for name, term in terms.items()}
+        _check_finite(values, self.learner, iteration=iteration, epoch=self.epoch)
+        if self.teacher is not None:
+            step = self.epoch * self.settings.iterations + iteration
+            self.teacher.follow(self.learner, step=step)
+        return values
+
+    def _targets(self, rows: NDArray[np.int64]) -> Targets:
+        """Return what is known of a batch's images (B,)."""
+        data = self.data
+
+        def take(values: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(values[rows]).to(self.device)
+
+        return Targets(
+            labels=take(data.pseudo_labels).long(),
+            agreement=take(data.agreement).to(self.dtype),
+            part_agreement=None
+            if data.part_agreement is None
+            else take(data.part_agreement).to(self.dtype),
+            camids=take(data.camids).long(),
+        )
+
+
+def _distributed(learner: Learner) -> DistributedDataParallel:
+    """Return the learner with its gradients averaged over the processes.
+
+    Each process computes the losses of the whole batch, and `gather_rows` adds up what all of them
+    make of an image: the average is the gradient of one process.
+    """
+    # buffers differ between processes until the epoch's end, where they are averaged
+    known = inspect.signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {name: False}
+    return DistributedDataParallel(learner, **options)
 
 
 def _deal_batches(
@@ -211,7 +217,7 @@ def _deal_batches(
     """Return the rows (iterations,B) of every batch; say so where clusters are too few."""
     num_clusters = int(data.pseudo_labels.max()) + 1
     wanted = settings.batch_size // settings.num_instances
-    if num_clusters < wanted:
+    if num_clusters < wanted and rank() == 0:
         size = num_clusters * settings.num_instances
         print(f"{num_clusters} clusters, fewer than a batch's {wanted}: batches of {size} images")
     return pk_batches(
@@ -225,52 +231,21 @@ def _deal_batches(
     )
 
 
-def _first_classifiers(data: EpochData) -> Tensor:
-    return centroid_classifiers(
-        torch.from_numpy(data.global_features),
-        torch.from_numpy(data.part_features),
-        torch.from_numpy(data.pseudo_labels).long(),
-    )
-
-
-def _make_optimizer(
-    model: ReIDModel,
-    classifiers: nn.Parameter,
-    lr: float,
-    weight_decay: float,
-    state: dict[str, Tensor] | None,
-) -> torch.optim.Adam:
-    """Return Adam with the moments of the epoch before; the classifiers' are always new."""
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    groups = [{"params": [p for _, p in named]}, {"params": [classifiers]}]
-    optimizer = torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay)
-    if state is not None:
-        for name, parameter in named:
-            optimizer.state[parameter] = {
-                "step": state["step"].clone(),
-                "exp_avg": state[f"exp_avg.{name}"].clone().to(parameter),
-                "exp_avg_sq": state[f"exp_avg_sq.{name}"].clone().to(parameter),
-            }
-    return optimizer
-
-
-def _optimizer_state(model: ReIDModel, optimizer: torch.optim.Adam) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = {}
-    for name, parameter in model.named_parameters():
-        state = optimizer.state.get(parameter)
-        if state:
-            tensors["step"] = state["step"]  # the same for all of them
-            tensors[f"exp_avg.{name}"] = state["exp_avg"]
-            tensors[f"exp_avg_sq.{name}"] = state["exp_avg_sq"]
-    return tensors
-
-
-def _check_finite(losses: dict[str, float], *, iteration: int, epoch: int) -> None:
+def _check_finite(
+    losses: dict[str, float], learner: Learner, *, iteration: int, epoch: int
+) -> None:
+    """Raise a DataError if a loss, gradient or parameter is NaN or infinite."""
+    parameters = list(learner.parameters())
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    sums = {"gradients": get_total_norm(gradients), "parameters": get_total_norm(parameters)}
+    wrong = [name for name, total in sums.items() if not total.isfinite()]
     if not np.isfinite(list(losses.values())).all():
+        wrong.insert(0, "losses")
+    if wrong:
         raise DataError(
-            what="A loss is no finite number.",
+            what=f"Training has lost its numbers: {', '.join(wrong)} are NaN or infinite.",
             where=f"epoch {epoch:02d}, iteration {iteration}",
             value=", ".join(f"{name} {value}" for name, value in losses.items()),
-            allowed="finite losses",
+            allowed="finite losses, gradients and parameters",
             next_step="lower `lr`; the models of the epochs before are untouched",
         )

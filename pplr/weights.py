@@ -1,30 +1,48 @@
 """Pretrained weights into a backbone: from a file, from torchvision, or random."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torchvision
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pplr.backbones import Backbone
 from pplr.errors import WeightsError
 
+if TYPE_CHECKING:
+    from pplr.timm_backbone import TimmBackbone
 
-def load_weights(backbone: Backbone, state: dict[str, Tensor], *, where: str) -> list[str]:
-    """Load a state dict into a backbone in place; return the keys that were left out.
 
-    Left out are the keys of layers the backbone does not have, as a classifier. Batch counters
+def load_backbone(
+    backbone: Backbone | TimmBackbone, state: dict[str, Tensor], *, where: str
+) -> list[str]:
+    """Load a state dict into a backbone in place, as `load_weights`; return what was left out.
+
+    A network of timm has timm's own keys, and its position embedding is fitted to the images.
+    """
+    if isinstance(backbone, Backbone):
+        return load_weights(backbone, state, where=where)
+    return load_weights(backbone.network, backbone.adapt(state), where=where)
+
+
+def load_weights(network: nn.Module, state: dict[str, Tensor], *, where: str) -> list[str]:
+    """Load a state dict into a network in place; return the keys that were left out.
+
+    Left out are the keys of layers the network does not have, as a classifier. Batch counters
     (`num_batches_tracked`) may be missing: nothing reads them.
 
     Raises
     ------
     WeightsError
-        Keys are missing, shapes differ, or a layer the backbone has holds keys it does not have, as
+        Keys are missing, shapes differ, or a layer the network has holds keys it does not have, as
         with ResNet-101's weights, among which are all keys of ResNet-50. All of them are listed.
     """
-    wanted = backbone.state_dict()
-    layers = {name for name, _ in backbone.named_children()}
+    wanted = network.state_dict()
+    layers = {key.split(".")[0] for key in wanted}
     missing = [key for key in wanted if key not in state and not key.endswith("batches_tracked")]
     unexpected = [key for key in state if key not in wanted]
     shapes = [
@@ -43,7 +61,7 @@ def load_weights(backbone: Backbone, state: dict[str, Tensor], *, where: str) ->
             allowed=f"the {len(wanted)} keys of the backbone, and keys of layers it does not have",
             next_step="set `backbone` to the network of these weights, or take another file",
         )
-    backbone.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
+    network.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
     return unexpected
 
 
@@ -92,14 +110,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def download_imagenet_weights(backbone: str) -> dict[str, Tensor]:
-    """Return torchvision's ImageNet weights of a backbone, downloaded unless already cached.
+    """Return torchvision's or timm's weights of a backbone, downloaded unless already cached.
 
     Raises
     ------
     WeightsError
-        torchvision has none for this backbone, or they cannot be downloaded.
+        There are none for this backbone, or they cannot be downloaded.
     """
     try:
+        if backbone.startswith("timm/"):
+            from pplr.timm_backbone import pretrained_timm_state  # an extra
+
+            return pretrained_timm_state(backbone)
         weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
         return dict(weights.get_state_dict(progress=False, check_hash=True))
     except (ValueError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
@@ -107,7 +129,7 @@ def download_imagenet_weights(backbone: str) -> dict[str, Tensor]:
             what="The ImageNet weights cannot be had.",
             where=f"weights: imagenet, backbone: {backbone}",
             value=f"{type(error).__name__}: {error}",
-            allowed="a torchvision backbone, and a network or torchvision's cache",
+            allowed="a backbone with published weights, and a network or a cache of them",
             next_step="set `weights` to a file with `pplr configure … --set weights=PATH`",
         ) from None
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pplr.agreement import cross_agreement
+from pplr.agreement import cross_agreement, part_agreement
 from pplr.ranking import ranked_list
 from pplr.search import search_attributes
 from pplr.store import read_arrays, read_digest, write_arrays
@@ -24,9 +24,12 @@ def main(name: str) -> None:
         axis=1,
     )  # (N,P,k)
     agreement = cross_agreement(global_ranked, ranked, k=params.k)
+    arrays = {"ranked_lists": ranked, "cross_agreement": agreement}
+    if params.part_refinement == "parts":
+        arrays["part_agreement"] = part_agreement(ranked, k=params.k)
     write_arrays(
         settings.arrays_path(name, "agreement"),
-        {"ranked_lists": ranked, "cross_agreement": agreement},
+        arrays,
         digest=digest,
         attributes={"ranked_lists": search_attributes(params.search, len(parts))},
     )

@@ -1,24 +1,33 @@
 """Run a model over the training images."""
 
+import time
+
 from pplr.checkpoint import read_model
 from pplr.features import extract_features
+from pplr.parallel import rank
 from pplr.store import PackedImages, read_digest, write_arrays
 from stages import settings
 
 
-def main(name: str, previous: str) -> None:
+def main(name: str, previous: str) -> dict[str, float]:
     """Write the features of alternation `name`, seen by the model `previous`."""
     params = settings.params()
     train = settings.DATASET / "train"
+    model = read_model(settings.model_path(previous))
+    start = time.monotonic()
     global_features, part_features = extract_features(
-        read_model(settings.model_path(previous)),
+        model,
         PackedImages(train),
         device=params.device,
+        precision=params.precision,
         dtype=params.feature_dtype,
         what=f"features {name}",
     )
-    write_arrays(
-        settings.arrays_path(name, "features"),
-        {"global": global_features, "parts": part_features},
-        digest=read_digest(train),
-    )
+    seconds = time.monotonic() - start
+    if rank() == 0:
+        write_arrays(
+            settings.arrays_path(name, "features"),
+            {"global": global_features, "parts": part_features},
+            digest=read_digest(train),
+        )
+    return {"images_per_second": round(len(global_features) / seconds, 1)}

@@ -4,8 +4,9 @@ import torch
 
 from pplr.backbones import make_backbone
 from pplr.checkpoint import write_model
+from pplr.checks import check_rows
 from pplr.model import ReIDModel
-from pplr.weights import load_weights, pretrained_state
+from pplr.weights import load_backbone, pretrained_state
 from stages import settings
 
 
@@ -13,14 +14,17 @@ def main() -> None:
     """Write data/models/init from `weights`: the schedule's file, ImageNet's or random ones."""
     params = settings.params()
     torch.manual_seed(params.seed)  # decides the weights where they are random
-    backbone = make_backbone(params.backbone)
+    size = {"height": params.height, "width": params.width}
+    backbone = make_backbone(params.backbone, **size)
+    check_rows(getattr(backbone, "num_rows", None), params.num_parts)
     state = pretrained_state(params.weights, params.backbone)
-    left_out = load_weights(backbone, state, where=params.weights) if state is not None else []
-    if left_out:
-        print(f"keys of {params.weights} that were left out: {', '.join(left_out)}")
+    if state is not None:
+        left_out = load_backbone(backbone, state, where=params.weights)
+        if left_out:
+            print(f"keys of {params.weights} that were left out: {', '.join(left_out)}")
     model = ReIDModel(backbone, params.num_parts)
     write_model(
         settings.model_path("init"),
         model,
-        {"backbone": params.backbone, "num_parts": params.num_parts},
+        {"backbone": params.backbone, **size, "num_parts": params.num_parts},
     )

@@ -1,39 +1,93 @@
 """Run one stage: `python -m stages.launch <stage> [arguments]`.
 
+`launcher` and `device` are read here and stand in no command line, so that neither invalidates a
+cached stage: under `launcher: torchrun …` the stages that run the model start as several processes.
+
 A user's mistake ends in one message and exit code 1. How long a stage took stands in data/timing,
 which no stage depends on and DVC does not track, so that results have the same bytes each time.
 """
 
+import contextlib
 import importlib
 import json
+import os
+import shlex
 import sys
 import time
+from collections.abc import Iterator, Mapping
 
 from stages import settings
 
 START = time.monotonic()
+
+# The stages that several processes can share.
+PARALLEL = ("extract-features", "train-epoch")
+# The first process to fail says so; the others, which mostly fail alike, are ended meanwhile.
+SECONDS_FOR_THE_FIRST = 5
 
 
 def main(stage: str, *arguments: str) -> int:
     """Return the exit code of a stage."""
     from pplr.errors import PplrError
 
-    module = importlib.import_module(f"stages.{stage.replace('-', '_')}")
+    several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started this process
     try:
-        module.main(*arguments)
+        launcher = settings.params().launcher
+        if stage in PARALLEL and launcher != "python" and not several:
+            return start_processes(launcher, stage, *arguments)
+        module = importlib.import_module(f"stages.{stage.replace('-', '_')}")
+        with process_group() if several else contextlib.nullcontext():
+            figures = module.main(*arguments)
     except PplrError as error:
+        if several and os.environ["RANK"] != "0":
+            time.sleep(SECONDS_FOR_THE_FIRST)
         print(f"{' '.join((stage, *arguments))}: {error}", file=sys.stderr)
         return 1
-    write_timing(stage, arguments[0] if arguments else "all")
+    if not several or os.environ["RANK"] == "0":
+        write_timing(stage, arguments[0] if arguments else "all", figures or {})
     return 0
 
 
-def write_timing(stage: str, name: str) -> None:
-    """Write how long this process took until now, and the device it was told to use."""
+def start_processes(launcher: str, *arguments: str) -> int:
+    """Return the exit code of a stage that torchrun starts as several processes."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main as torchrun
+
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torchrun's own default, without its warning
+    try:
+        torchrun([*shlex.split(launcher)[1:], "-m", "stages.launch", *arguments])
+    except ChildFailedError:  # the child has said why
+        return 1
+    return 0
+
+
+@contextlib.contextmanager
+def process_group() -> Iterator[None]:
+    """Join the processes that torchrun has started; all but the first keep silent."""
+    import torch
+    import torch.distributed as dist
+
+    on_gpu = settings.params().device.startswith("cuda")
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # `cuda` is this one from now on
+    dist.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        with contextlib.ExitStack() as stack:
+            if dist.get_rank() > 0:
+                nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: PTH123
+                stack.enter_context(contextlib.redirect_stdout(nowhere))
+                stack.enter_context(contextlib.redirect_stderr(nowhere))
+            yield
+    finally:
+        dist.destroy_process_group()
+
+
+def write_timing(stage: str, name: str, figures: Mapping[str, float]) -> None:
+    """Write how long this process took until now, its device, and the stage's own figures."""
     values = {"seconds": round(time.monotonic() - START, 2), "device": settings.params().device}
     path = settings.DATA / "timing" / stage / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(values) + "\n")
+    path.write_text(json.dumps({**values, **figures}) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 """Train one epoch on the refined pseudo-labels of an alternation."""
 
-from pplr.checkpoint import read_model, read_optimizer, read_settings, write_model
+from pplr.checkpoint import read_model, read_optimizer, read_settings, read_teacher, write_model
+from pplr.epoch import EpochData, EpochStart, TrainingSettings
+from pplr.parallel import rank
 from pplr.store import PackedImages, read_arrays, read_digest, write_json
-from pplr.training import EpochData, TrainingSettings, train_epoch
+from pplr.training import train_epoch
 from stages import settings
 
 
-def main(name: str, previous: str) -> None:
+def main(name: str, previous: str) -> dict[str, float]:
     """Write the model and the losses of alternation `name`, trained on from model `previous`."""
     params = settings.params()
     start = settings.model_path(previous)
     train = settings.DATASET / "train"
     digest = read_digest(train)
+    agreements = ["cross_agreement"]
+    if params.part_refinement == "parts":
+        agreements.append("part_agreement")
     model = read_model(start)
     result = train_epoch(
         model,
@@ -20,18 +25,24 @@ def main(name: str, previous: str) -> None:
             *read_arrays(train, "camids"),
             *read_arrays(settings.arrays_path(name, "clusters"), "pseudo_labels", digest=digest),
             *read_arrays(settings.arrays_path(name, "features"), "global", "parts", digest=digest),
-            *read_arrays(settings.arrays_path(name, "agreement"), "cross_agreement", digest=digest),
+            *read_arrays(settings.arrays_path(name, "agreement"), *agreements, digest=digest),
         ),
         params.select(TrainingSettings),
         epoch=int(name),
-        optimizer_state=read_optimizer(start),
+        start=EpochStart(read_optimizer(start), read_teacher(start)),
         device=params.device,
     )
-    write_model(
-        settings.model_path(name),
-        model,
-        read_settings(start),
-        optimizer=result.optimizer,
-        classifiers=result.classifiers,
-    )
-    write_json(settings.results_path("training", name), {**result.losses, "lr": result.lr})
+    if rank() == 0:
+        write_model(
+            settings.model_path(name),
+            model,
+            read_settings(start),
+            optimizer=result.optimizer,
+            teacher=result.teacher,
+            classifiers=result.classifiers,
+        )
+        write_json(settings.results_path("training", name), {**result.losses, "lr": result.lr})
+    return {
+        "images_per_second": round(result.images_per_second, 1),
+        "waiting_share": round(result.waiting_share, 4),
+    }

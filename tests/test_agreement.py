@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import textbook
-from pplr.agreement import cross_agreement
+from pplr.agreement import cross_agreement, part_agreement
 from pplr.ranking import ranked_list
 
 
@@ -93,3 +93,24 @@ def test_the_inputs_are_left_unchanged():
     cross_agreement(global_ranked, part_ranked, k=3)
     assert np.array_equal(global_ranked, before[0])
     assert np.array_equal(part_ranked, before[1])
+
+
+def test_parts_agree_with_each_other_by_hand():
+    # three parts of one image: the first two share 1 of 3 images, the third has others
+    lists = np.array([[[1, 2], [2, 3], [4, 5]]] * 6, np.int32)
+    agreement = part_agreement(lists, k=2)
+    expected = [[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(agreement, np.tile(expected, (6, 1, 1)), rtol=1e-6)
+
+
+def test_part_agreement_equals_its_slow_twin():
+    _, lists = random_lists(12, 3, 5)
+    agreement = part_agreement(lists, k=4)
+    assert agreement.dtype == np.float32
+    np.testing.assert_array_equal(agreement, agreement.transpose(0, 2, 1))
+    for i in range(12):
+        for a in range(3):
+            for b in range(3):
+                first, second = set(lists[i, a, :4]), set(lists[i, b, :4])
+                expected = len(first & second) / len(first | second)
+                assert agreement[i, a, b] == pytest.approx(expected)

@@ -8,6 +8,7 @@ from pplr.augment import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     augment,
+    draw_augmentation,
     draw_boxes,
     erase,
     flip_and_crop,
@@ -161,9 +162,16 @@ def test_a_box_that_cannot_fit_is_empty():
 # --- all together --------------------------------------------------------------------------
 
 
+def augmented(images, *, pad, erase_probability, generator):
+    draws = draw_augmentation(
+        *images.shape[:3], pad=pad, erase_probability=erase_probability, generator=generator
+    )
+    return augment(images, draws, pad=pad)
+
+
 def test_without_padding_and_erasing_half_of_the_images_are_flipped():
     images = random_images(2000, 3, 4)
-    result = augment(images, pad=0, erase_probability=0.0, generator=rng())
+    result = augmented(images, pad=0, erase_probability=0.0, generator=rng())
     same = (result == images).flatten(1).all(1)
     mirrored = (result == images.flip(2)).flatten(1).all(1)
     assert (same | mirrored).all()
@@ -172,7 +180,7 @@ def test_without_padding_and_erasing_half_of_the_images_are_flipped():
 
 def test_values_come_from_the_image_the_padding_or_the_mean():
     images = (torch.arange(32) + 200).to(torch.uint8)[:, None, None, None].repeat(1, 40, 20, 3)
-    result = augment(images, pad=6, erase_probability=1.0, generator=rng())
+    result = augmented(images, pad=6, erase_probability=1.0, generator=rng())
     assert result.shape == images.shape
     assert result.dtype == torch.uint8
     own = (result == images).all(3)
@@ -187,7 +195,7 @@ def test_values_come_from_the_image_the_padding_or_the_mean():
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_the_share_of_erased_images(probability):
     images = torch.zeros(3000, 16, 8, 3, dtype=torch.uint8)
-    result = augment(images, pad=2, erase_probability=probability, generator=rng())
+    result = augmented(images, pad=2, erase_probability=probability, generator=rng())
     share = result.flatten(1).any(1).double().mean().item()
     assert share == pytest.approx(probability, abs=0.04)
 
@@ -196,7 +204,7 @@ def test_every_shift_occurs_alike():
     # One bright pixel in the middle tells the shift; flips of an odd width keep it there.
     images = torch.zeros(5000, 5, 5, 3, dtype=torch.uint8)
     images[:, 2, 2] = 255
-    result = augment(images, pad=2, erase_probability=0.0, generator=rng())
+    result = augmented(images, pad=2, erase_probability=0.0, generator=rng())
     share = (result[..., 0] == 255).double().mean(0)
     assert (share - 1 / 25).abs().max() < 0.012
 
@@ -208,10 +216,10 @@ def test_the_seed_decides_and_threads_do_not():
     results = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        results.append(augment(images, **options, generator=rng(1)))
+        results.append(augmented(images, **options, generator=rng(1)))
     torch.set_num_threads(before)
     assert torch.equal(*results)
-    assert not torch.equal(augment(images, **options, generator=rng(2)), results[0])
+    assert not torch.equal(augmented(images, **options, generator=rng(2)), results[0])
 
 
 def test_the_settings_do_not_move_the_generator():
@@ -219,7 +227,7 @@ def test_the_settings_do_not_move_the_generator():
     states = []
     for pad, probability in ((0, 0.0), (3, 1.0)):
         generator = rng()
-        augment(images, pad=pad, erase_probability=probability, generator=generator)
+        augmented(images, pad=pad, erase_probability=probability, generator=generator)
         states.append(generator.get_state())
     assert torch.equal(*states)
 
@@ -227,11 +235,19 @@ def test_the_settings_do_not_move_the_generator():
 def test_augment_leaves_its_input():
     images = random_images(8, 24, 12)
     copy = images.clone()
-    result = augment(images, pad=0, erase_probability=1.0, generator=rng())
+    result = augmented(images, pad=0, erase_probability=1.0, generator=rng())
     assert torch.equal(images, copy)
     assert result.data_ptr() != images.data_ptr()
 
 
 def test_a_single_pixel():
-    result = augment(random_images(1, 1, 1), pad=0, erase_probability=1.0, generator=rng())
+    result = augmented(random_images(1, 1, 1), pad=0, erase_probability=1.0, generator=rng())
     assert result.shape == (1, 1, 1, 3)
+
+
+def test_a_part_of_the_batch_is_augmented_as_in_the_whole():
+    images = random_images(8, 24, 12)
+    draws = draw_augmentation(8, 24, 12, pad=3, erase_probability=0.5, generator=rng())
+    whole = augment(images, draws, pad=3)
+    for part in (slice(0, 4), slice(4, 8), slice(2, 3)):
+        assert torch.equal(augment(images[part], draws.take(part), pad=3), whole[part])

@@ -27,7 +27,7 @@ def torchvision_network(name):
 def loaded_backbone(network, name):
     """Return the backbone with the weights of torchvision's network."""
     state = network.state_dict()
-    backbone = make_backbone(name).eval()
+    backbone = make_backbone(name, height=32, width=16).eval()
     backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith(CLASSIFIERS)})
     return backbone
 
@@ -35,7 +35,7 @@ def loaded_backbone(network, name):
 @pytest.mark.parametrize(("name", "num_features"), NUM_FEATURES.items())
 @torch.inference_mode()
 def test_the_feature_map_is_a_sixteenth_of_the_image(name, num_features):
-    backbone = make_backbone(name).eval()
+    backbone = make_backbone(name, height=32, width=16).eval()
     feature_map = backbone(torch.rand(1, 3, 32, 48))
     assert feature_map.shape == (1, num_features, 32 // 16, 48 // 16)
     assert backbone.num_features == num_features
@@ -43,14 +43,16 @@ def test_the_feature_map_is_a_sixteenth_of_the_image(name, num_features):
 
 @torch.inference_mode()
 def test_sizes_that_16_does_not_divide_are_rounded_up():
-    assert make_backbone("demo_resnet").eval()(torch.rand(1, 3, 65, 33)).shape[2:] == (5, 3)
+    assert make_backbone("demo_resnet", height=32, width=16).eval()(torch.rand(1, 3, 65, 33)).shape[
+        2:
+    ] == (5, 3)
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_state_dict_keys_are_torchvisions_without_the_classifier(name):
     with torch.device("meta"):  # names and shapes without the numbers
         theirs = torchvision.models.get_model(name, weights=None).state_dict()
-        ours = make_backbone(name).state_dict()
+        ours = make_backbone(name, height=32, width=16).state_dict()
     expected = {k: v.shape for k, v in theirs.items() if not k.startswith(CLASSIFIERS)}
     assert {key: value.shape for key, value in ours.items()} == expected
     assert list(ours) == list(expected)
@@ -59,7 +61,7 @@ def test_state_dict_keys_are_torchvisions_without_the_classifier(name):
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_the_last_stage_has_no_stride_and_the_others_halve(name):
     with torch.device("meta"):
-        modules = dict(make_backbone(name).named_modules())
+        modules = dict(make_backbone(name, height=32, width=16).named_modules())
     convs = [(key, m.stride) for key, m in modules.items() if isinstance(m, nn.Conv2d)]
     last = [f"features.{i}." for i in range(14, 19)] if name == "mobilenet_v2" else ["layer4."]
     in_last = [stride for key, stride in convs if key.startswith(tuple(last))]
@@ -112,7 +114,7 @@ def test_random_weights_come_from_torchs_seed():
     states = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        states.append(make_backbone("demo_resnet").state_dict())
+        states.append(make_backbone("demo_resnet", height=32, width=16).state_dict())
     first, again, other = states
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not torch.equal(first["stem.0.weight"], other["stem.0.weight"])

@@ -5,20 +5,21 @@ import torch
 from safetensors.torch import load_file
 
 from pplr.backbones import make_backbone
-from pplr.checkpoint import read_model, read_optimizer, read_settings, write_model
+from pplr.checkpoint import read_model, read_optimizer, read_settings, read_teacher, write_model
 from pplr.errors import MissingInputError
 from pplr.model import ReIDModel
+from pplr.optimizer import make_optimizer, optimizer_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SETTINGS = {"backbone": "demo_resnet", "num_parts": 2}
+SETTINGS = {"backbone": "demo_resnet", "height": 32, "width": 16, "num_parts": 2}
 
 
 @pytest.fixture
 def model():
     """Return a model whose every tensor is random, running statistics included."""
     generator = torch.Generator().manual_seed(0)
-    model = ReIDModel(make_backbone("demo_resnet"), 2)
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), 2)
     with torch.no_grad():
         for tensor in model.state_dict().values():
             tensor.copy_(torch.rand(tensor.shape, generator=generator) * 9)
@@ -119,3 +120,33 @@ def test_a_failed_write_leaves_the_old(tmp_path, model):
         write_model(tmp_path / "00", model, {"backbone": object()})
     assert files_below(tmp_path / "00") == before
     assert [path.name for path in tmp_path.iterdir()] == ["00"]
+
+
+def test_a_teacher_has_a_file_of_its_own(tmp_path, model):
+    assert read_teacher(tmp_path / "00") is None
+    teacher = {name: value + 1 for name, value in model.state_dict().items()}
+    write_model(tmp_path / "00", model, SETTINGS, teacher=teacher)
+    assert (tmp_path / "00" / "ema.safetensors").is_file()
+    assert_equal(read_teacher(tmp_path / "00"), teacher)
+    assert_equal(read_model(tmp_path / "00").state_dict(), model.state_dict())
+
+
+def test_weights_and_optimizer_are_three_times_the_parameters(tmp_path):
+    model = ReIDModel(make_backbone("resnet18", height=64, width=32), 3)
+    classifiers = torch.nn.Parameter(torch.ones(4, 700, 512))
+    optimizer = make_optimizer(model, classifiers, lr=0.1, weight_decay=0.0, state=None)
+    model(torch.rand(2, 3, 64, 32)).sum().backward()
+    classifiers.sum().backward()
+    optimizer.step()
+    write_model(
+        tmp_path / "00",
+        model,
+        SETTINGS,
+        optimizer=optimizer_state(model, optimizer),
+        classifiers=classifiers,
+    )
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "00").iterdir()}
+    parameters = 4 * sum(parameter.numel() for parameter in model.parameters())
+    stored = sizes["weights.safetensors"] + sizes["optimizer.safetensors"]
+    assert stored <= 1.05 * 3 * parameters
+    assert sizes["classifiers.safetensors"] <= 1.05 * 4 * classifiers.numel()

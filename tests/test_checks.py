@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from pplr.checks import check_clusters, check_inputs
+from pplr.checks import (
+    check_cameras,
+    check_clusters,
+    check_inputs,
+    check_launcher,
+    check_rows,
+)
 from pplr.errors import ClusteringError, MissingInputError, SettingError
 from pplr.params import parse_params
 from pplr.presets import PRESETS
@@ -96,3 +102,32 @@ def test_too_few_clusters(labels, found):
     assert "where:   eps, min_samples" in message
     assert "raise `eps`" in message
     assert "lower `eps`" in message
+
+
+@pytest.mark.parametrize("launcher", ["python", "torchrun", "torchrun --nnodes 2 --rdzv-id=x"])
+def test_launchers_that_torchrun_takes(launcher):
+    check_launcher(launcher)
+
+
+def test_a_misspelt_option_of_torchrun():
+    with pytest.raises(SettingError, match="torchrun does not take these options") as caught:
+        check_launcher("torchrun --standalon --nproc-per-nod 2 --colour")
+    assert "--colour" in str(caught.value)
+    assert "nproc-per-node 2" in str(caught.value)
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(None, 9), (3, 3), (8, 3)])
+def test_enough_rows_for_the_parts(rows, parts):
+    check_rows(rows, parts)
+
+
+def test_too_few_rows_for_the_parts():
+    with pytest.raises(SettingError, match="fewer rows than there are parts") as caught:
+        check_rows(2, 3)
+    assert "3 parts, 2 rows" in str(caught.value)
+
+
+def test_cameras():
+    check_cameras(np.array([0, 4, -1], np.int32))
+    with pytest.raises(SettingError, match="1 known camera"):
+        check_cameras(np.array([4, 4, -1], np.int32))

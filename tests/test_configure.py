@@ -28,11 +28,27 @@ def repository(tmp_path, monkeypatch):
     return root
 
 
-def make(dataset, data_dir, *overrides, epochs=None):
-    return make_settings(dataset, data_dir, epochs=epochs, overrides=list(overrides))
+def make(dataset, data_dir, *overrides, epochs=None, cameras=False):
+    return make_settings(
+        dataset, data_dir, epochs=epochs, cameras=cameras, overrides=list(overrides)
+    )
 
 
 # --- the settings --------------------------------------------------------------------------
+
+
+def test_cameras_are_a_choice_of_the_preset(tmp_path):
+    (tmp_path / "images").mkdir()
+    without = make("market1501", tmp_path / "images").params
+    cameras = make("market1501", tmp_path / "images", cameras=True).params
+    changed = {
+        key: (value, getattr(cameras, key))
+        for key, value in without.model_dump().items()
+        if value != getattr(cameras, key)
+    }
+    assert changed == {"camera_aware": (False, True), "eps": (0.5, 0.4)}
+    chosen = make("market1501", tmp_path / "images", "eps=0.45", cameras=True).params
+    assert chosen.eps == 0.45
 
 
 def test_the_demo_needs_no_folder():

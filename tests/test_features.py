@@ -35,14 +35,16 @@ def images(tmp_path_factory, pixels):
 def model():
     """Return a model whose necks have seen images, in training as an epoch leaves it."""
     torch.manual_seed(0)
-    model = ReIDModel(make_backbone("demo_resnet"), P).train()
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), P).train()
     with torch.no_grad():
         model(torch.randn(8, 3, 32, 16))
     return model
 
 
 def extract(model, images, *, dtype="float32"):
-    return extract_features(model, images, device="cpu", dtype=dtype, what="train")
+    return extract_features(
+        model, images, device="cpu", precision="float32", dtype=dtype, what="train"
+    )
 
 
 def test_features_are_normalised(model, images):

@@ -9,8 +9,11 @@ from torch.nn import functional
 
 from pplr.losses import (
     agreement_aware_label_smoothing,
+    inter_camera_contrastive,
+    mean_teacher_refinement,
     part_cross_entropy,
     part_guided_label_refinement,
+    part_to_part_refinement,
     softmax_triplet,
 )
 
@@ -23,6 +26,20 @@ def random_case(*, B=6, P=3, C=5, seed=0):
     labels = torch.randint(0, C, (B,), generator=generator)
     agreement = torch.rand(B, P, generator=generator, dtype=torch.float64)
     return draw(B, C), draw(B, P, C), labels, agreement
+
+
+def random_cameras(*, cameras=3, seed=0, B=7, C=4, D=5):
+    """Return embeddings, labels, camids of a batch, and all proxies of C classes in cameras."""
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(B, D, generator=generator, dtype=torch.float64)
+    labels = torch.randint(0, C, (B,), generator=generator)
+    camids = torch.randint(-1, cameras, (B,), generator=generator)
+    pairs = torch.cartesian_prod(torch.arange(C), torch.arange(cameras))
+    kept = torch.rand(len(pairs), generator=generator) < 0.7
+    kept[0] = True
+    pairs = pairs[kept]
+    proxies = torch.randn(len(pairs), D, generator=generator, dtype=torch.float64)
+    return embeddings, labels, camids, functional.normalize(proxies, dim=1), *pairs.T
 
 
 # --- slow twins: the equations in plain Python -----------------------------------------------
@@ -60,6 +77,39 @@ def slow_pglr(global_logits, part_logits, labels, agreement, beta):
     return total / B
 
 
+def slow_part_to_part(part_logits, labels, among, beta):
+    B, P, C = len(part_logits), len(part_logits[0]), len(part_logits[0][0])
+    total = 0.0
+    for i in range(B):
+        parts = [probabilities(part_logits[i][n]) for n in range(P)]
+        for n in range(P):
+            others = [m for m in range(P) if m != n]
+            weights = probabilities([among[i][n][m] for m in others])
+            for c in range(C):
+                target = beta * (c == labels[i])
+                target += (1 - beta) * sum(
+                    w * parts[m][c] for w, m in zip(weights, others, strict=True)
+                )
+                total -= target * math.log(parts[n][c])
+    return total / (B * P)
+
+
+def slow_camera(embeddings, labels, camids, proxies, proxy_labels, proxy_camids, tau, hard):
+    total = 0.0
+    for f, label, camid in zip(embeddings, labels, camids, strict=True):
+        norm = math.sqrt(sum(x * x for x in f))
+        scores = [sum(a * b for a, b in zip(f, c, strict=True)) / norm / tau for c in proxies]
+        rows = range(len(proxies))
+        positives = [j for j in rows if proxy_labels[j] == label and proxy_camids[j] != camid]
+        if not positives:
+            continue
+        others = sorted((scores[j] for j in rows if proxy_labels[j] != label), reverse=True)[:hard]
+        candidates = [scores[j] for j in positives] + others
+        log_sum = math.log(sum(math.exp(x) for x in candidates))
+        total -= sum(scores[j] - log_sum for j in positives) / len(positives)
+    return total / len(labels)
+
+
 def slow_triplet(embeddings, labels):
     B = len(labels)
     total = 0.0
@@ -92,6 +142,28 @@ def test_triplet_equals_its_slow_twin(seed, num_classes):
     labels = torch.arange(9) % num_classes
     expected = slow_triplet(embeddings.tolist(), labels.tolist())
     assert softmax_triplet(embeddings, labels).item() == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    B=st.integers(1, 6), P=st.integers(2, 4), C=st.integers(1, 6), seed=st.integers(0, 2**32 - 1)
+)
+@settings(max_examples=30, deadline=None)
+def test_part_to_part_equals_its_slow_twin(B, P, C, seed):
+    _, part_logits, labels, _ = random_case(B=B, P=P, C=C, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    among = torch.rand(B, P, P, generator=generator, dtype=torch.float64)
+    loss = part_to_part_refinement(part_logits, labels, among, beta=0.3)
+    expected = slow_part_to_part(part_logits.tolist(), labels.tolist(), among.tolist(), 0.3)
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
+
+
+@given(hard=st.integers(1, 9), cameras=st.integers(1, 4), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_camera_loss_equals_its_slow_twin(hard, cameras, seed):
+    case = random_cameras(cameras=cameras, seed=seed)
+    loss = inter_camera_contrastive(*case, temperature=0.3, num_hard_negatives=hard)
+    expected = slow_camera(*(x.tolist() for x in case), 0.3, hard)
+    assert loss.item() == pytest.approx(expected, abs=1e-12)
 
 
 # --- part_cross_entropy --------------------------------------------------------------------
@@ -190,6 +262,122 @@ def test_pglr_sends_no_gradient_into_the_parts():
     assert agreement.grad is None
 
 
+# --- the ablations' refinements --------------------------------------------------------------
+
+
+def test_mean_teacher_by_hand():
+    # Teacher (3/4, 1/4), beta ½, class 1: target (3/8, 5/8); prediction (1/4, 3/4).
+    teacher, logits = torch.tensor([[LOG3, 0.0]]), torch.tensor([[0.0, LOG3]])
+    loss = mean_teacher_refinement(logits, teacher, torch.tensor([1]), beta=0.5)
+    expected = 3 / 8 * math.log(4) + 5 / 8 * math.log(4 / 3)
+    assert loss.item() == pytest.approx(expected)
+
+
+def test_mean_teacher_gets_no_gradient():
+    logits = torch.randn(2, 3, requires_grad=True)
+    teacher = torch.randn(2, 3, requires_grad=True)
+    mean_teacher_refinement(logits, teacher, torch.tensor([0, 2]), beta=0.5).backward()
+    assert teacher.grad is None
+    assert logits.grad.ne(0).all()
+
+
+def test_mean_teacher_at_beta_one_is_cross_entropy():
+    logits, part_logits, labels, _ = random_case()
+    loss = mean_teacher_refinement(logits, part_logits[:, 0], labels, beta=1.0)
+    torch.testing.assert_close(loss, functional.cross_entropy(logits, labels))
+
+
+def test_part_to_part_by_hand():
+    # Two parts, each refined by the other: (3/4, 1/4) and (1/2, 1/2), class 0, beta ½.
+    part_logits = torch.tensor([[[LOG3, 0.0], [0.0, 0.0]]], dtype=torch.float64)
+    among = torch.full((1, 2, 2), 0.3, dtype=torch.float64)
+    loss = part_to_part_refinement(part_logits, torch.tensor([0]), among, beta=0.5)
+    first = 3 / 4 * math.log(4 / 3) + 1 / 4 * math.log(4)  # target (3/4, 1/4)
+    second = LOG2  # a uniform prediction, whatever the target
+    assert loss.item() == pytest.approx((first + second) / 2, abs=1e-12)
+
+
+def test_part_to_part_reads_no_diagonal_and_sends_no_gradient_to_other_parts():
+    _, part_logits, labels, _ = random_case()
+    among = torch.rand(6, 3, 3, dtype=torch.float64)
+    loss = part_to_part_refinement(part_logits, labels, among, beta=0.5)
+    changed = among.clone()
+    changed[:, range(3), range(3)] = 9.0
+    assert loss == part_to_part_refinement(part_logits, labels, changed, beta=0.5)
+    # the gradient is that against a fixed target: prediction - target, by part
+    parts = part_logits.clone().requires_grad_()
+    part_to_part_refinement(parts, labels, among, beta=0.0).backward()
+    off = among.masked_fill(torch.eye(3, dtype=torch.bool), -math.inf).softmax(2)
+    target = off @ part_logits.softmax(2)
+    torch.testing.assert_close(parts.grad, (part_logits.softmax(2) - target) / (6 * 3))
+
+
+# --- inter_camera_contrastive --------------------------------------------------------------
+
+
+def test_camera_loss_by_hand():
+    # An image of cluster 0 in camera 0 at (1, 0), unnormalised (2, 0); tau ½. Proxies of cluster 0:
+    # camera 0 (own, no positive), camera 1 at (1, 0): score 2, camera 2 at (0, 1): score 0.
+    # Of cluster 1: (-1, 0): -2 and (0, -1): 0, of which the nearest alone is a negative.
+    proxies = torch.tensor([[1.0, 0], [1, 0], [0, 1], [-1, 0], [0, -1]])
+    proxy_labels = torch.tensor([0, 0, 0, 1, 1])
+    proxy_camids = torch.tensor([0, 1, 2, 0, 1])
+    arguments = (proxies, proxy_labels, proxy_camids)
+    options = {"temperature": 0.5, "num_hard_negatives": 1}
+    image = torch.tensor([[2.0, 0.0]])
+    loss = inter_camera_contrastive(
+        image, torch.tensor([0]), torch.tensor([0]), *arguments, **options
+    )
+    log_sum = math.log(math.exp(2) + 1 + 1)
+    assert loss.item() == pytest.approx(-((2 - log_sum) + (0 - log_sum)) / 2)
+    # a second image, of a cluster without proxies, adds 0 to the sum and 1 to the batch
+    both = inter_camera_contrastive(
+        image.repeat(2, 1), torch.tensor([0, 7]), torch.tensor([0, 0]), *arguments, **options
+    )
+    assert both.item() == pytest.approx(loss.item() / 2)
+
+
+def test_camera_loss_skips_images_without_a_positive():
+    # One camera: no image has a proxy in another.
+    case = random_cameras(cameras=1)
+    embeddings, labels, _, *proxies = case
+    embeddings.requires_grad_()
+    loss = inter_camera_contrastive(
+        embeddings,
+        labels,
+        torch.zeros(7, dtype=torch.int64),
+        *proxies,
+        temperature=0.07,
+        num_hard_negatives=50,
+    )
+    assert loss.item() == 0
+    loss.backward()
+    assert embeddings.grad.eq(0).all()
+
+
+def test_camera_loss_of_an_unknown_camera_has_every_proxy_of_its_cluster_as_positive():
+    embeddings, _, _, *proxies = random_cameras(cameras=3)
+    options = {"temperature": 0.2, "num_hard_negatives": 5}
+    zeros = torch.zeros(7, dtype=torch.int64)
+    proxies = [
+        torch.eye(5, dtype=torch.float64),
+        torch.tensor([0, 0, 0, 1, 1]),
+        torch.tensor([0, 1, 2, 0, 1]),
+    ]
+    unknown = inter_camera_contrastive(embeddings, zeros, zeros - 1, *proxies, **options)
+    other = inter_camera_contrastive(embeddings, zeros, zeros + 9, *proxies, **options)
+    assert unknown == other
+
+
+def test_camera_loss_does_not_see_the_embeddings_length():
+    case = random_cameras()
+    options = {"temperature": 0.07, "num_hard_negatives": 3}
+    longer = (case[0] * 17, *case[1:])
+    torch.testing.assert_close(
+        inter_camera_contrastive(*longer, **options), inter_camera_contrastive(*case, **options)
+    )
+
+
 # --- softmax_triplet -----------------------------------------------------------------------
 
 
@@ -246,6 +434,14 @@ def test_gradients_equal_finite_differences():
     assert check(
         lambda x: part_guided_label_refinement(x, part_logits, labels, agreement, beta=0.5), whole
     )
+    among = torch.rand(6, 3, 3, dtype=torch.float64)
+    assert check(lambda x: mean_teacher_refinement(x, part_logits[:, 0], labels, beta=0.5), whole)
+    embeddings, *cameras = random_cameras()
+    options = {"temperature": 0.3, "num_hard_negatives": 2}
+    embeddings.requires_grad_()
+    assert check(lambda x: inter_camera_contrastive(x, *cameras, **options), embeddings)
+    # at beta 1 targets are constants; below, they would move with x in finite differences
+    assert check(lambda x: part_to_part_refinement(x, labels, among, beta=1.0), parts)
     assert check(lambda x: softmax_triplet(x, torch.tensor([0, 0, 1, 1, 2, 2])), whole)
 
 

@@ -10,7 +10,7 @@ from pplr.errors import MissingInputError, SettingError
 from pplr.params import Params, allowed_values, load_params, load_yaml, parse_params
 from pplr.presets import PRESETS
 
-VALID = PRESETS["market1501"]
+VALID = PRESETS["market1501"] | {"samples_per_bn": None}
 
 
 def refusal(**changed):
@@ -85,7 +85,7 @@ def test_settings_cannot_be_changed():
         ("num_instances", 1, "1", "whole number, >= 2"),
         # no such choice
         ("dataset", "market", "'market'", "demo | market1501"),
-        ("part_refinement", "parts", "'parts'", "agreement | none"),
+        ("part_refinement", "part", "'part'", "agreement | constant | parts | none"),
         ("feature_dtype", "float64", "'float64'", "float16 | float32"),
         ("device", "gpu", "'gpu'", "cpu | cuda | cuda:N"),
         ("device", "cuda:", "'cuda:'", "cpu | cuda | cuda:N"),
@@ -121,6 +121,7 @@ def test_words_and_checks_allow_the_same_numbers(key, value):
         "k2",
         "height",
         "num_parts",
+        "samples_per_bn",
     ):
         return
     bounds = [part.split() for part in words.split(", ")[1:]]
@@ -255,3 +256,43 @@ def test_select_with_a_prefix():
     demo = params.select(DemoSettings, prefix="demo_")
     assert (demo.people, demo.blur) == (5, 0.25)
     assert demo.seed == VALID["demo_seed"]  # demo_seed, not seed
+
+
+@pytest.mark.parametrize("value", [None, 2, 16, 32, 64])
+def test_batch_norms_groups_divide_the_batch(value):
+    assert parse_params(VALID | {"samples_per_bn": value}, where="x").samples_per_bn == value
+
+
+@pytest.mark.parametrize("value", [1, 0, 15, 128, 2.0, "null"])
+def test_other_groups_are_refused(value):
+    message = refusal(samples_per_bn=value)
+    assert f"found:   {value!r}" in message
+    assert "or null" in message
+
+
+def test_parts_cannot_refine_a_single_part():
+    message = refusal(part_refinement="parts", num_parts=1)
+    assert "there are no other parts" in message
+    assert refusal(num_parts=0)
+
+
+@pytest.mark.parametrize(
+    "launcher", ["python", "torchrun", "torchrun --standalone --nproc-per-node 2"]
+)
+def test_launchers(launcher):
+    assert parse_params(VALID | {"launcher": launcher}, where="x").launcher == launcher
+
+
+@pytest.mark.parametrize("launcher", ["", "mpirun", "torchrunner", "python -u"])
+def test_other_launchers_are_refused(launcher):
+    assert "python | torchrun OPTIONS" in refusal(launcher=launcher)
+
+
+@pytest.mark.parametrize("backbone", ["timm/vit_small_patch16_224.dino", "resnet50"])
+def test_backbones(backbone):
+    assert parse_params(VALID | {"backbone": backbone}, where="x").backbone == backbone
+
+
+@pytest.mark.parametrize("backbone", ["resnet", "timm/", "timm/Res Net", "timm/../x"])
+def test_other_backbones_are_refused(backbone):
+    assert "timm/NAME" in refusal(backbone=backbone)

@@ -48,12 +48,28 @@ def test_market1501_has_the_papers_values():
         "lr_gamma": 0.1,
         "pad": 10,
         "erase_probability": 0.5,
+        "camera_aware": False,
+        "camera_spaces": "all",
+        "lambda_cam": 0.5,
+        "temperature": 0.07,
+        "num_hard_negatives": 50,
+        "samples_per_bn": 16,
     }
     preset = PRESETS["market1501"]
     assert {key: preset[key] for key in papers} == papers
     assert EPOCHS["market1501"] == 50
     # What the paper does not decide, and nothing else.
-    ours = {"search", "rerank", "seed", "feature_dtype", "device", "workers"}
+    ours = {
+        "search",
+        "rerank",
+        "seed",
+        "ema_decay",
+        "precision",
+        "feature_dtype",
+        "device",
+        "launcher",
+        "workers",
+    }
     demo = {f"demo_{field.name}" for field in fields(DemoSettings)}
     assert set(preset) == set(papers) | ours | demo == set(Params.model_fields)
 

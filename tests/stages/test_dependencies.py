@@ -24,7 +24,7 @@ STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
 
 def imported_files(file: Path) -> set[str]:
-    """Return the project's files that a file imports, directly or not."""
+    """Return the project's files that a file imports, directly or through one not exempt."""
     found: set[str] = set()
     waiting = [file]
     while waiting:
@@ -41,7 +41,8 @@ def imported_files(file: Path) -> set[str]:
                     relative = str(path.relative_to(ROOT))
                     if path.is_file() and relative not in found:
                         found.add(relative)
-                        waiting.append(path)
+                        if relative not in EXEMPT:
+                            waiting.append(path)
     return found
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +14,12 @@ import pytest
 import zarr
 from ruamel.yaml import YAML
 
+from benchmarks.ablation import ROWS
+from pplr.store import read_arrays
 from stages import launch, settings
 from tests.tiny import ROOT, digests, make_workspace, tiny_params, tiny_schedule, write_settings
 
-EXEMPT_PARAMS = {"device", "workers"}
+EXEMPT_PARAMS = {"device", "launcher", "workers"}
 
 # of alternation 01, whose part loss is agreement-aware and whose labels are refined by the parts
 RECORDED = {"part_loss": 2.1312, "global_loss": 0.9807, "triplet_loss": 3.6740, "lr": 3.5e-4}
@@ -224,6 +229,79 @@ def test_approximate_search_and_re_ranking(finished: Path, tmp_path: Path) -> No
     straight = json.loads((finished / "data/results/evaluation/init.json").read_text())
     assert reranked["num_valid_queries"] == straight["num_valid_queries"]
     assert reranked["mAP"] != straight["mAP"]
+
+
+def launch_process(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.launch", *command],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_several_processes_run_the_stages_of_the_model(finished: Path, tmp_path: Path) -> None:
+    launcher = "torchrun --standalone --nproc-per-node 2"
+    folder = make_workspace(tmp_path, launcher=launcher, samples_per_bn=6)
+    shutil.copytree(finished / "data", folder / "data")
+    for group in ("alternations/00/features.zarr", "models/00"):
+        shutil.rmtree(folder / "data" / group)
+    for command in (("extract-features", "00", "init"), ("train-epoch", "00", "init")):
+        done = launch_process(folder, *command)
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+        timing = json.loads((folder / "data/timing" / command[0] / "00.json").read_text())
+        assert timing["images_per_second"] > 0
+    names = ("global", "parts")
+    for one, two in zip(
+        *(
+            read_arrays(where / "data/alternations/00/features.zarr", *names)
+            for where in (finished, folder)
+        ),
+        strict=True,
+    ):  # 48 images are one batch: the bits, but for the number of threads
+        np.testing.assert_allclose(one, two, atol=1e-3)
+    assert {path.name for path in (folder / "data/models/00").iterdir()} == {
+        path.name for path in (finished / "data/models/00").iterdir()
+    }
+
+
+def test_too_many_processes_end_in_one_message(finished: Path, tmp_path: Path) -> None:
+    launcher = "torchrun --standalone --nproc-per-node 4"
+    folder = make_workspace(tmp_path, launcher=launcher)
+    (folder / "data").symlink_to(finished / "data")
+    before = digests(finished / "data")
+    done = launch_process(folder, "train-epoch", "00", "init")
+    assert done.returncode == 1
+    assert done.stderr.count("The batch cannot be dealt to so many processes") == 1
+    assert "4 processes, batch_size 12" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert digests(finished / "data") == before
+
+
+def test_every_ablation_runs(finished: Path, tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path)
+    shutil.copytree(finished / "data", folder / "data")
+    whole = json.loads((finished / "data/results/training/01.json").read_text())
+    seen = {tuple(whole.values())}
+    for row, changes in ROWS.items():
+        params = tiny_params(**changes, pglr_epoch=0, aals_epoch=1)
+        write_settings(folder, params, tiny_schedule())
+        with working_in(folder):
+            assert launch.main("compute-agreement", "01") == 0
+            assert launch.main("train-epoch", "01", "00") == 0
+        losses = json.loads((folder / "data/results/training/01.json").read_text())
+        assert ("camera_loss" in losses) == params.camera_aware
+        assert (folder / "data/models/01/ema.safetensors").exists() == (
+            params.global_refinement == "mean-teacher"
+        )
+        agreement = zarr.open_group(folder / "data/alternations/01/agreement.zarr", mode="r")
+        assert ("part_agreement" in agreement) == (params.part_refinement == "parts")
+        new = tuple(losses.values())
+        assert (new in seen) == (row == "PPLR"), row
+        seen.add(new)
 
 
 def test_arrays_of_another_table_are_refused(

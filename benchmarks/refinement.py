@@ -1,0 +1,223 @@
+"""When does refinement pay? The full method against Baseline 1 on the demo, paired by seed.
+
+Usage: python -m benchmarks.refinement [run] [--seeds N]
+
+`run` makes the runs that benchmarks/refinement.csv lacks and adds each when it is done, so that it
+can be stopped and goes on; a second `run` beside it takes other runs. Without it, only the tables
+are printed, in Markdown. A run takes one thread some five minutes.
+"""
+
+import argparse
+import csv
+import itertools
+import math
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean, stdev
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from benchmarks.running import FIGURES, last_row, run_demo
+from pplr import backbones
+
+RESULTS = Path(__file__).with_suffix(".csv").resolve()
+BASELINE = "part_refinement=none global_refinement=none"
+DIMENSION = 512  # of the demo's features
+
+
+class Run(NamedTuple):
+    """One run: its overrides apart from the seed, how often its features are repeated, its seed."""
+
+    overrides: str
+    copies: int
+    seed: int
+
+
+class Study(NamedTuple):
+    """A table: what varies, and the pairs of settings that are compared, by label."""
+
+    title: str
+    pairs: dict[str, tuple[str, str, int]]  # label -> overrides, their baseline's, copies
+
+
+STUDIES = (
+    Study(
+        "Iterations of an epoch (visits of a class: iterations × 16 / 70)",
+        {
+            f"{n} ({n * 16 / 70:.0f} visits)": (f"{words}", f"{words} {BASELINE}".strip(), 1)
+            for n, words in (
+                (15, "iterations=15"),
+                (30, "iterations=30"),
+                (60, ""),
+                (120, "iterations=120"),
+            )
+        },
+    ),
+    Study(
+        "What acts, and from which epoch on (6 epochs)",
+        {
+            "AALS from 0, no PGLR": ("aals_epoch=0 global_refinement=none", BASELINE, 1),
+            "AALS from 3, no PGLR": ("aals_epoch=3 global_refinement=none", BASELINE, 1),
+            "AALS from 5, no PGLR": ("global_refinement=none", BASELINE, 1),
+            "PGLR from 0, no AALS": ("part_refinement=none", BASELINE, 1),
+            "PGLR from 1, no AALS": ("part_refinement=none pglr_epoch=1", BASELINE, 1),
+            "PGLR from 3, no AALS": ("part_refinement=none pglr_epoch=3", BASELINE, 1),
+            "PGLR from 5, no AALS": ("part_refinement=none pglr_epoch=5", BASELINE, 1),
+            "both from 0": ("aals_epoch=0", BASELINE, 1),
+            "both from 3": ("aals_epoch=3 pglr_epoch=3", BASELINE, 1),
+            "AALS from 5, PGLR from 0 (the paper's)": ("", BASELINE, 1),
+        },
+    ),
+    Study(
+        "beta",
+        {
+            f"{beta}": ("" if beta == 0.5 else f"beta={beta}", BASELINE, 1)
+            for beta in (0.25, 0.5, 0.75, 0.9)
+        },
+    ),
+    Study(
+        "Feature dimension: the same features repeated, which sharpens predictions alone",
+        {f"{DIMENSION * n}": ("", BASELINE, n) for n in (1, 2, 4)},
+    ),
+)
+
+
+def wanted_runs(seeds: int) -> Iterator[Run]:
+    """Yield every run of the studies once, seed by seed."""
+    for seed in range(1, seeds + 1):
+        pairs = itertools.chain.from_iterable(study.pairs.values() for study in STUDIES)
+        runs = ((words, copies) for *both, copies in pairs for words in both)
+        for overrides, copies in dict.fromkeys(runs):
+            yield Run(overrides, copies, seed)
+
+
+def finished_runs() -> dict[Run, dict[str, float]]:
+    """Return the figures of the runs in the file of results."""
+    if not RESULTS.exists():
+        return {}
+    with RESULTS.open(newline="") as file:
+        return {
+            Run(row["overrides"], int(row["copies"]), int(row["seed"])): {
+                name: float(row[name]) for name in FIGURES
+            }
+            for row in csv.DictReader(file)
+        }
+
+
+def repeat_features(copies: int) -> None:
+    """Repeat the channels of the last layer of models/init, and of BNNecks, so many times.
+
+    Cosines stay as they are; embeddings are √copies longer, and so are logits.
+    """
+    path = Path("data/models/init/weights.safetensors")
+    state = load_file(path)
+    last = ("layer4.conv3", "layer4.bn3", "layer4.downsample", "bnnecks")
+    for key, value in state.items():
+        if any(name in key for name in last) and value.ndim:
+            state[key] = value.repeat(copies, *[1] * (value.ndim - 1))
+    path.unlink()
+    save_file(state, path)
+
+
+def demo_resnet(copies: int) -> backbones.Backbone:
+    """Return the demo's backbone with so many times its features."""
+    backbone = ORIGINAL()
+    D = DIMENSION * copies
+    block = backbone.get_submodule("layer4")
+    block.conv3 = torch.nn.Conv2d(128, D, kernel_size=1, bias=False)
+    block.bn3 = torch.nn.BatchNorm2d(D)
+    block.downsample = backbones._projection(128, D, stride=1)
+    backbone.num_features = D
+    return backbone
+
+
+ORIGINAL = backbones.demo_resnet
+
+
+def make(run: Run) -> dict[str, float]:
+    """Return the figures of a run in the current folder."""
+    overrides = [f"seed={run.seed}", *run.overrides.split()]
+    if run.copies == 1:
+        run_demo(overrides)
+        return last_row()
+
+    def widen() -> None:
+        repeat_features(run.copies)
+        backbones.demo_resnet = lambda: demo_resnet(run.copies)
+
+    try:
+        run_demo(overrides, prepare=widen)
+    finally:
+        backbones.demo_resnet = ORIGINAL
+    return last_row()
+
+
+def make_missing(seeds: int) -> None:
+    """Make the runs that are not in the file of results, one after another."""
+    claims = Path(tempfile.gettempdir()) / "pplr-refinement"
+    claims.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for wanted in wanted_runs(seeds):
+            claim = claims / f"{zlib.crc32(str(wanted).encode())}"
+            if wanted in finished_runs():
+                continue
+            try:
+                claim.open("x").close()  # another process has it otherwise
+            except FileExistsError:
+                continue
+            try:
+                figures = make(wanted)
+                new = not RESULTS.exists()
+                with RESULTS.open("a", newline="") as file:
+                    writer = csv.writer(file, lineterminator="\n")
+                    if new:
+                        writer.writerow([*Run._fields, *FIGURES])
+                    writer.writerow([*wanted, *(f"{figures[name]:.4f}" for name in FIGURES)])
+                print(*wanted, figures, file=sys.stderr, flush=True)
+            finally:
+                claim.unlink()
+
+
+def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: int) -> None:
+    """Print the paired differences of one study, with their standard errors."""
+    print(f"\n### {study.title}\n")
+    print("| | seeds | mAP, Baseline 1 | mAP, refined | difference | Rand index, difference |")
+    print("|---|---|---|---|---|---|")
+    for label, (overrides, baseline, copies) in study.pairs.items():
+        pairs = [
+            (finished[Run(overrides, copies, seed)], finished[Run(baseline, copies, seed)])
+            for seed in range(1, seeds + 1)
+            if Run(overrides, copies, seed) in finished and Run(baseline, copies, seed) in finished
+        ]
+        if not pairs:
+            continue
+        cells = [f"{mean(pair[i]['mAP'] for pair in pairs):.3f}" for i in (1, 0)]
+        for figure in ("mAP", "adjusted_rand_index"):
+            differences = [refined[figure] - plain[figure] for refined, plain in pairs]
+            error = stdev(differences) / math.sqrt(len(pairs)) if len(pairs) > 1 else math.nan
+            cells.append(f"{mean(differences):+.3f} ± {error:.3f}")
+        print(f"| {label} | {len(pairs)} | {' | '.join(cells)} |")
+
+
+def main() -> None:
+    """Make missing runs if asked to, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", nargs="?", choices=("run", "print"), default="print")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds 1 … N")
+    arguments = parser.parse_args()
+    if arguments.action == "run":
+        make_missing(arguments.seeds)
+    finished = finished_runs()
+    for study in STUDIES:
+        print_study(study, finished, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()

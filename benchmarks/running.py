@@ -1,0 +1,54 @@
+"""The demo's stages in one process, for studies of many runs."""
+
+import csv
+import dataclasses
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from pplr.configure import format_params, format_schedule, make_settings
+
+WEIGHTS = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
+FIGURES = ("mAP", "rank1", "adjusted_rand_index")
+
+
+def run(stage: str, *arguments: str) -> None:
+    """Run one stage in the current folder."""
+    importlib.import_module(f"stages.{stage}").main(*arguments)
+
+
+def run_demo(overrides: list[str], *, prepare: Callable[[], None] = lambda: None) -> None:
+    """Run the demo in the current folder, in which its images may lie already.
+
+    Parameters
+    ----------
+    overrides
+        Settings that differ from the demo's, as `key=value`; none of them changes the images.
+    prepare
+        Called between init-model and the first alternation.
+    """
+    words = [f"weights={WEIGHTS}", *overrides]
+    settings = make_settings("demo", None, epochs=None, cameras=False, overrides=words)
+    whole = settings.schedule
+    schedule = dataclasses.replace(whole, evaluated=("init", whole.last))
+    Path("params.yaml").write_text(format_params(settings.params))
+    Path("schedule.yaml").write_text(format_schedule(schedule))
+    if not Path("data/dataset.zarr").exists():
+        run("prepare_data")
+    run("init_model")
+    prepare()
+    for name, previous in schedule.alternations.items():
+        run("extract_features", name, previous)
+        run("cluster", name)
+        run("compute_agreement", name)
+        run("train_epoch", name, previous)
+    for name in schedule.evaluated:
+        run("evaluate", name)
+    run("summarize")
+
+
+def last_row() -> dict[str, float]:
+    """Return the figures of the last row of the history in the current folder."""
+    with Path("data/history.csv").open(newline="") as file:
+        row = list(csv.DictReader(file))[-1]
+    return {name: float(row[name]) for name in FIGURES}

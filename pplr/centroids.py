@@ -1,0 +1,73 @@
+"""Centroids of clusters: the classifiers an epoch starts with, and the camera-aware proxies."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+class CameraProxies(NamedTuple):
+    """The centroids of each cluster's images of one camera; M of them, S spaces."""
+
+    features: Tensor  # (S,M,D) float32, L2-normalised
+    labels: Tensor  # (M,) int64, the cluster
+    camids: Tensor  # (M,) int64, the camera
+
+    def to(self, device: str, dtype: torch.dtype) -> "CameraProxies":
+        """Return the proxies on a device, their features in a dtype."""
+        features, labels, camids = self
+        return CameraProxies(features.to(device, dtype), labels.to(device), camids.to(device))
+
+
+def centroid_classifiers(features: Tensor, pseudo_labels: Tensor) -> Tensor:
+    """Return the classifiers an epoch starts with: each cluster's normalised mean feature.
+
+    Exactly C classes; the original system caps them at 3,000 and keeps a stale rest.
+
+    Parameters
+    ----------
+    features
+        (N,S,D) float, one feature for each of S spaces.
+    pseudo_labels
+        (N,) int64, -1 for outliers, which belong to no class; C clusters.
+
+    Returns
+    -------
+    Tensor
+        (S,C,D) float32, one classifier for each space.
+    """
+    kept = pseudo_labels >= 0
+    return _centroids(features[kept], pseudo_labels[kept])
+
+
+def camera_proxies(
+    features: Tensor, pseudo_labels: NDArray[np.int32], camids: NDArray[np.int32]
+) -> CameraProxies:
+    """Return the camera-aware proxies, Sec. 3.1: normalised means by cluster and camera.
+
+    Parameters
+    ----------
+    features
+        (N,S,D) float, one feature for each of S spaces.
+    pseudo_labels
+        (N,) int32, -1 for outliers, which are in no proxy.
+    camids
+        (N,) int32, -1 for unknown cameras, whose images are in no proxy.
+    """
+    kept = (pseudo_labels >= 0) & (camids >= 0)
+    pairs, groups = np.unique(
+        np.stack((pseudo_labels[kept], camids[kept])), axis=1, return_inverse=True
+    )  # (2,M): by cluster, then by camera
+    labels, cameras = torch.from_numpy(pairs).long()
+    centroids = _centroids(features[torch.from_numpy(kept)], torch.from_numpy(groups).flatten())
+    return CameraProxies(centroids, labels, cameras)
+
+
+def _centroids(features: Tensor, groups: Tensor) -> Tensor:
+    """Return the normalised means (S,G,D) float32 of features (N,S,D) by groups (N,) in 0…G-1."""
+    sums = torch.zeros(int(groups.max()) + 1, *features.shape[1:])
+    sums.index_add_(0, groups, features.float())  # (G,S,D)
+    return F.normalize(sums, dim=2).transpose(0, 1).contiguous()
