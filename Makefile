@@ -26,9 +26,12 @@ test: install ## run the tests
 test-slow: install ## run the tests that take minutes, too
 	python -m pytest
 
+ablation: install ## run the rows of the paper's tables in DVC's queue (hours; goes on when stopped)
+	python -m benchmarks.ablation
+
 lint: install ## check style and types
 	ruff check .
 	ruff format --check .
 	mypy
 
-.PHONY: help install demo test test-slow lint
+.PHONY: help install demo test test-slow ablation lint

@@ -22,7 +22,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import textbook
-from benchmarks.full_against_baseline import WEIGHTS, run
+from benchmarks.running import WEIGHTS, run
 from benchmarks.measuring import GiB, held, measured, table
 from benchmarks.synthetic import clustered, collapsed, hubs
 from pplr.agreement import cross_agreement

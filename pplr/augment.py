@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 # Mean and standard deviation of ImageNet's training images per channel (red, green, blue), in
 # shares of full intensity: what the backbone's weights were trained with.
@@ -137,9 +136,9 @@ def flip_and_crop(images: Tensor, flip: Tensor, top: Tensor, left: Tensor, *, pa
         (B, H, W, 3) uint8, new memory.
     """
     batch, height, width, channels = images.shape
-    both = torch.cat((images, images.flip(2)))  # (2·B, H, W, 3), the mirrored ones behind
-    # A row as one run of bytes: -> (2·B, H, W·3) -> (2·B, H + 2·pad, (W + 2·pad)·3)
-    padded = functional.pad(both.flatten(2), (channels * pad, channels * pad, pad, pad))
+    padded = images.new_zeros(2 * batch, height + 2 * pad, width + 2 * pad, channels)
+    padded[:batch, pad : pad + height, pad : pad + width] = images
+    padded[batch:, pad : pad + height, pad : pad + width] = images.flip(2)  # the mirrored ones
     # A cropped row is W pixels on end in memory: copying such runs beats choosing single pixels.
     runs = padded.flatten().unfold(0, channels * width, channels)  # a view: the run at each pixel
     source = torch.arange(batch, device=images.device) + batch * flip
@@ -189,7 +188,7 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
     Parameters
     ----------
     images
-        (B, H, W, 3) uint8.
+        (B, H, W, 3) uint8, on the CPU.
     boxes
         (B, 4) int64: top, left, height, width in pixels; a side of 0 erases nothing.
 
@@ -198,16 +197,12 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
     Tensor
         (B, H, W, 3) uint8, new memory.
     """
-    _, height, width, _ = images.shape
-    top, left, box_height, box_width = boxes[:, :, None].unbind(dim=1)  # (B, 1) each
-    rows = torch.arange(height, device=images.device)
-    columns = torch.arange(width, device=images.device)
-    in_rows = (rows >= top) & (rows < top + box_height)  # (B, H)
-    in_columns = (columns >= left) & (columns < left + box_width)  # (B, W)
     erased = images.clone()
-    erased[in_rows[:, :, None] & in_columns[:, None, :]] = torch.tensor(
-        ERASE_FILL, dtype=torch.uint8, device=images.device
-    )
+    # Box by box, as rows of bytes: twice as fast as masking all pixels of the batch.
+    pixels = erased.numpy()
+    filled = np.broadcast_to(np.array(ERASE_FILL, np.uint8), pixels.shape[1:]).copy()  # (H, W, 3)
+    for image, (top, left, height, width) in zip(pixels, boxes.tolist(), strict=True):
+        image[top : top + height, left : left + width] = filled[:height, :width]
     return erased
 
 

@@ -38,7 +38,7 @@ class OneAhead(Iterable[Item]):
 
     def __iter__(self) -> Iterator[Item]:
         """Yield the items in order; `seconds_waited` adds up how long they kept one waiting."""
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             pending = pool.submit(self._make, 0)
             for following in range(1, self._total + 1):
                 start = time.perf_counter()
