@@ -22,8 +22,8 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import textbook
-from benchmarks.running import WEIGHTS, run
 from benchmarks.measuring import GiB, held, measured, table
+from benchmarks.running import WEIGHTS, run
 from benchmarks.synthetic import clustered, collapsed, hubs
 from pplr.agreement import cross_agreement
 from pplr.clustering import pseudo_labels

@@ -201,8 +201,9 @@ def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: int)
         cells = [f"{mean(pair[i]['mAP'] for pair in pairs):.3f}" for i in (1, 0)]
         for figure in ("mAP", "adjusted_rand_index"):
             differences = [refined[figure] - plain[figure] for refined, plain in pairs]
-            error = stdev(differences) / math.sqrt(len(pairs)) if len(pairs) > 1 else math.nan
-            cells.append(f"{mean(differences):+.3f} ± {error:.3f}")
+            cells.append(f"{mean(differences):+.3f}")
+            if len(pairs) > 1:
+                cells[-1] += f" ± {stdev(differences) / math.sqrt(len(pairs)):.3f}"
         print(f"| {label} | {len(pairs)} | {' | '.join(cells)} |")
 
 
