@@ -237,7 +237,7 @@ def _as_dependency(path: Path) -> str:
 
 def _yaml_scalar(value: object) -> str:
     if value is None:
-        return "null"  # ruamel would write nothing
+        return ""  # as `dvc exp run -S` writes it, so that the file stays the same
     stream = StringIO()
     yaml = YAML()
     yaml.width = 4096

@@ -89,7 +89,8 @@ class Params(BaseModel):
     num_instances: int = Field(ge=2, description="images of one pseudo-class in a batch")
     sampler_cameras: bool = Field(description="draw a class's images from different cameras")
     samples_per_bn: int | None = Field(
-        ge=2, description="images that batch norm normalises at a time; null is a process's batch"
+        ge=2,
+        description="images that batch norm normalises at a time; empty or null is all",
     )
     lr: float = Field(gt=0, le=1, description="learning rate of Adam")
     weight_decay: float = Field(ge=0, le=1, description="weight decay of Adam")
