@@ -3,8 +3,8 @@
 Usage: python -m benchmarks.refinement [run] [--seeds N]
 
 `run` makes the runs that benchmarks/refinement.csv lacks and adds each when it is done, so that it
-can be stopped and goes on; a second `run` beside it takes other runs. Without it, only the tables
-are printed, in Markdown. A run takes one thread some five minutes.
+can be stopped and goes on. Without it, only the tables are printed, in Markdown. A run takes one or
+two minutes.
 """
 
 import argparse
@@ -14,7 +14,6 @@ import math
 import os
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean, stdev
@@ -160,29 +159,20 @@ def make(run: Run) -> dict[str, float]:
 
 def make_missing(seeds: int) -> None:
     """Make the runs that are not in the file of results, one after another."""
-    claims = Path(tempfile.gettempdir()) / "pplr-refinement"
-    claims.mkdir(exist_ok=True)
+    finished = finished_runs()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for wanted in wanted_runs(seeds):
-            claim = claims / f"{zlib.crc32(str(wanted).encode())}"
-            if wanted in finished_runs():
+            if wanted in finished:
                 continue
-            try:
-                claim.open("x").close()  # another process has it otherwise
-            except FileExistsError:
-                continue
-            try:
-                figures = make(wanted)
-                new = not RESULTS.exists()
-                with RESULTS.open("a", newline="") as file:
-                    writer = csv.writer(file, lineterminator="\n")
-                    if new:
-                        writer.writerow([*Run._fields, *FIGURES])
-                    writer.writerow([*wanted, *(f"{figures[name]:.4f}" for name in FIGURES)])
-                print(*wanted, figures, file=sys.stderr, flush=True)
-            finally:
-                claim.unlink()
+            figures = make(wanted)
+            new = not RESULTS.exists()
+            with RESULTS.open("a", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                if new:
+                    writer.writerow([*Run._fields, *FIGURES])
+                writer.writerow([*wanted, *(f"{figures[name]:.4f}" for name in FIGURES)])
+            print(*wanted, figures, file=sys.stderr, flush=True)
 
 
 def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: int) -> None:
