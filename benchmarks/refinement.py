@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from benchmarks.running import FIGURES, last_row, run_demo
@@ -116,7 +115,7 @@ def repeat_features(copies: int) -> None:
     """
     path = Path("data/models/init/weights.safetensors")
     state = load_file(path)
-    last = ("layer4.conv3", "layer4.bn3", "layer4.downsample", "bnnecks")
+    last = ("layer4.layers.6", "layer4.layers.7", "layer4.shortcut", "bnnecks")
     for key, value in state.items():
         if any(name in key for name in last) and value.ndim:
             state[key] = value.repeat(copies, *[1] * (value.ndim - 1))
@@ -128,10 +127,9 @@ def demo_resnet(copies: int) -> backbones.Backbone:
     """Return the demo's backbone with so many times its features."""
     backbone = ORIGINAL()
     D = DIMENSION * copies
-    block = backbone.get_submodule("layer4")
-    block.conv3 = torch.nn.Conv2d(128, D, kernel_size=1, bias=False)
-    block.bn3 = torch.nn.BatchNorm2d(D)
-    block.downsample = backbones._projection(128, D, stride=1)
+    backbone.layer4 = backbones.Residual(
+        backbones._projection(128, D), backbones._bottleneck(128, 128, D)
+    )
     backbone.num_features = D
     return backbone
 

@@ -126,6 +126,25 @@ def check_clusters(pseudo_labels: NDArray[np.int32]) -> None:
         )
 
 
+def check_shares(counts: list[int]) -> None:
+    """Raise a ClusteringError unless each process has two images of a batch, for batch norm.
+
+    Parameters
+    ----------
+    counts
+        The number of images of each process; few clusters make small batches.
+    """
+    if min(counts) < 2:
+        raise ClusteringError(
+            what="There are too few clusters for so many processes.",
+            where="launcher, eps and min_samples in params.yaml",
+            value=f"{len(counts)} processes, batches of {sum(counts)} images",
+            allowed="two images of a batch for each process at least",
+            next_step=f"start at most {sum(counts) // 2} processes, or change `eps` so that there "
+            "are more clusters",
+        )
+
+
 def check_cameras(camids: NDArray[np.int32]) -> None:
     """Raise a SettingError unless the images are of two known cameras at least."""
     num_cameras = len(np.unique(camids[camids >= 0]))

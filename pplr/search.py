@@ -3,13 +3,14 @@
 Three ways to find them: a blocked matrix product on the CPU, faiss's exact search on a GPU, and an
 inverted-file index of faiss, which looks at a part of the images only. `pplr.ranking` measures
 again what they find; what they give need not be sorted, nor be precise to the last bit.
+
+The product is NumPy's and faiss is imported where it searches: exact search on a CPU, the common
+case, need not wait for the import of either torch or faiss.
 """
 
 from typing import Any
 
-import faiss
 import numpy as np
-import torch
 from numba import njit, prange
 from numpy.typing import NDArray
 
@@ -37,9 +38,12 @@ def exact_candidates(
 
     faiss's search on a GPU comes with faiss-gpu alone; without it the product serves, more slowly.
     """
-    if device == "cpu" or not hasattr(faiss, "knn_gpu"):
-        return candidates_by_product(features, norms, width)
-    return candidates_by_gpu(features, norms, width, device=device)
+    if device != "cpu":
+        import faiss
+
+        if hasattr(faiss, "knn_gpu"):
+            return candidates_by_gpu(features, norms, width, device=device)
+    return candidates_by_product(features, norms, width)
 
 
 def candidates_by_product(
@@ -63,16 +67,16 @@ def candidates_by_product(
     half_norms = (norms / 2).astype(np.float32)
     keys = np.full((N, width), np.inf, np.float32)  # a heap in each row, the farthest first
     columns = np.full((N, width), -1, np.int32)
-    room = torch.empty(min(BLOCK, N) ** 2)
+    room = np.empty(min(BLOCK, N) ** 2, np.float32)
     for top in range(0, N, BLOCK):
-        rows = torch.tensor(features[top : top + BLOCK], dtype=torch.float32)
+        rows = features[top : top + BLOCK].astype(np.float32, copy=False)
         for left in range(top, N, BLOCK):
-            others = torch.tensor(features[left : left + BLOCK], dtype=torch.float32)
-            products = room[: len(rows) * len(others)].view(len(rows), len(others))
-            torch.mm(rows, others.T, out=products)
-            _offer_columns(products.numpy(), top, left, half_norms, keys, columns)
+            others = features[left : left + BLOCK].astype(np.float32, copy=False)
+            products = room[: len(rows) * len(others)].reshape(len(rows), len(others))
+            np.matmul(rows, others.T, out=products)
+            _offer_columns(products, top, left, half_norms, keys, columns)
             if left > top:
-                _offer_rows(products.numpy(), top, left, half_norms, keys, columns)
+                _offer_rows(products, top, left, half_norms, keys, columns)
     return columns, keys[:, 0].copy()
 
 
@@ -80,6 +84,8 @@ def candidates_by_gpu(
     features: NDArray[np.floating], norms: NDArray[np.float64], width: int, *, device: str
 ) -> Candidates:
     """Return the nearest by faiss's exact search on a GPU; parameters as above."""
+    import faiss
+
     _, _, number = device.partition(":")
     squared, found = faiss.knn_gpu(
         faiss.StandardGpuResources(), features, features, width + 1, device=int(number or 0)
@@ -108,6 +114,8 @@ def candidates_by_index(features: NDArray[np.floating], width: int) -> NDArray[n
     the nearest centroids of a query are searched whole (Jégou et al., TPAMI 2011; the codes are
     those of André et al., VLDB 2015). It runs on the CPU whatever the device.
     """
+    import faiss
+
     N, D = features.shape
     D += -D % FEATURES_PER_CODE
     lists = search_attributes("approximate", N)["nlist"]

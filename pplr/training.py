@@ -14,7 +14,7 @@ from torch.nn.utils import get_total_norm
 from pplr.augment import to_normalised
 from pplr.batches import augmented_batches
 from pplr.centroids import camera_proxies, centroid_classifiers
-from pplr.checks import check_cameras, check_clusters
+from pplr.checks import check_cameras, check_clusters, check_shares
 from pplr.epoch import EpochData, EpochResult, EpochStart, TrainingSettings
 from pplr.errors import DataError
 from pplr.learner import Learner
@@ -60,7 +60,7 @@ def train_epoch(
     Raises
     ------
     ClusteringError
-        There are fewer than two clusters.
+        There are fewer than two clusters, or too few for so many processes.
     SettingError
         The camera loss is asked for and there are no cameras, or the processes cannot share a
         batch.
@@ -73,10 +73,11 @@ def train_epoch(
     check_world(settings.batch_size, settings.samples_per_bn)
     batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
     batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
-    model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    trainer = _Trainer(model, data, settings, epoch=epoch, start=start, device=device)
     parts = shares(batches.shape[1])
     counts = [part.stop - part.start for part in parts]
+    check_shares(counts)
+    model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    trainer = _Trainer(model, data, settings, epoch=epoch, start=start, device=device)
     images = augmented_batches(
         data.images,
         batches,

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torchvision
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -122,6 +121,8 @@ def download_imagenet_weights(backbone: str) -> dict[str, Tensor]:
             from pplr.timm_backbone import pretrained_timm_state  # an extra
 
             return pretrained_timm_state(backbone)
+        import torchvision  # two seconds that weights from a file need not wait
+
         weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
         return dict(weights.get_state_dict(progress=False, check_hash=True))
     except (ValueError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError

@@ -1,7 +1,11 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from pplr.backbones import Backbone, make_backbone
 
@@ -22,6 +26,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def torchvision_network(name):
     torch.manual_seed(0)
     return torchvision.models.get_model(name, weights=None).eval()
+
+
+def projection(inputs, outputs, *, stride=1):
+    conv = nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
 
 
 def loaded_backbone(network, name):
@@ -108,6 +117,40 @@ def test_mobilenet_equals_torchvisions_up_to_the_stride():
     torch.testing.assert_close(ours, theirs)
     dense, strided = backbone.features[14](ours), network.features[14](theirs)
     torch.testing.assert_close(dense[:, :, ::2, ::2], strided)
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("layer1", BasicBlock(32, 32)),
+        ("layer2", BasicBlock(32, 64, stride=2, downsample=projection(32, 64, stride=2))),
+        ("layer4", Bottleneck(128, 128, downsample=projection(128, 512))),
+    ],
+)
+def test_the_demos_blocks_compute_what_torchvisions_do(name, block):
+    ours = make_backbone("demo_resnet", height=32, width=16).get_submodule(name)
+    # theirs: conv1, bn1, …, downsample; ours: shortcut, then layers with a relu after each two
+    places = [f"layers.{3 * i + j}" for i in range(3) for j in range(2)]
+    theirs = [f"{kind}{i + 1}" for i in range(3) for kind in ("conv", "bn")]
+    names = {**dict(zip(theirs, places, strict=True)), "downsample": "shortcut"}
+    state = {
+        key.replace(first, names[first], 1): value
+        for key, value in block.state_dict().items()
+        for first in [key.split(".")[0]]
+    }
+    ours.load_state_dict(state)
+    maps = torch.rand(4, block.conv1.in_channels, 8, 4)
+    torch.testing.assert_close(ours(maps), block(maps))
+
+
+def test_the_demos_backbone_does_without_torchvision():
+    code = (
+        "import sys; from pplr.backbones import make_backbone as make;"
+        "make('demo_resnet', height=32, width=16); print('torchvision' in sys.modules);"
+        "make('resnet18', height=32, width=16); print('torchvision' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_random_weights_come_from_torchs_seed():

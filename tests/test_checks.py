@@ -7,6 +7,7 @@ from pplr.checks import (
     check_inputs,
     check_launcher,
     check_rows,
+    check_shares,
 )
 from pplr.errors import ClusteringError, MissingInputError, SettingError
 from pplr.params import parse_params
@@ -131,3 +132,11 @@ def test_cameras():
     check_cameras(np.array([0, 4, -1], np.int32))
     with pytest.raises(SettingError, match="1 known camera"):
         check_cameras(np.array([4, 4, -1], np.int32))
+
+
+def test_each_process_needs_two_images():
+    check_shares([2, 2, 2, 2])
+    with pytest.raises(ClusteringError, match="too few clusters for so many") as caught:
+        check_shares([2, 3, 1])
+    assert "3 processes, batches of 6 images" in str(caught.value)
+    assert "at most 3 processes" in str(caught.value)

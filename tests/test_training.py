@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from pplr import parallel
 from pplr.backbones import Backbone
 from pplr.epoch import EpochData, EpochResult, EpochStart, TrainingSettings
 from pplr.errors import ClusteringError, DataError, SettingError
@@ -165,6 +166,16 @@ def test_fewer_than_two_clusters_end_in_an_error(data: EpochData, labels: list[i
     with pytest.raises(ClusteringError, match="two clusters at least") as error:
         train(tiny_model(), few)
     assert f"{max(labels) + 1} clusters" in str(error.value)
+
+
+def test_two_clusters_are_too_few_for_three_processes(
+    data: EpochData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "world_size", lambda: 3)
+    few = replace(data, pseudo_labels=np.array([0, 1] * (N // 2), dtype=np.int32))
+    with pytest.raises(ClusteringError, match="too few clusters for so many processes") as error:
+        train(tiny_model(), few, replace(SETTINGS, batch_size=12))
+    assert "3 processes, batches of 4 images" in str(error.value)
 
 
 def test_fewer_clusters_than_a_batch_wants_are_trained_on(

@@ -1,6 +1,8 @@
 """The code that each stage depends on in dvc.yaml is the code it runs."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,20 @@ def test_a_stage_is_run_by_its_name_and_says_what_it_does(name: str) -> None:
     stage = STAGES[name].get("do", STAGES[name])
     assert stage["cmd"].split()[:4] == ["python", "-m", "stages.launch", name]
     assert stage["desc"]
+
+
+# seconds that a stage need not wait; where faiss, torchvision or timm are used, they are imported
+HEAVY = {"faiss", "timm", "torch", "torchvision"}
+WITH_TORCH = {"extract-features", "evaluate", "init-model", "train-epoch"}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_imports_no_large_library_that_it_does_not_use(name: str) -> None:
+    code = (
+        f"import sys, stages.launch, stages.{name.replace('-', '_')};"
+        f"print(*sorted({HEAVY} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == (["torch"] if name in WITH_TORCH else [])
