@@ -11,6 +11,7 @@ import argparse
 import csv
 import io
 import math
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import dvc.api
+
+from pplr.schedule import INIT, load_schedule
 
 ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LOOKS = 20
@@ -51,9 +54,16 @@ def experiment(row: str, seed: int) -> str:
     return f"ablation-{re.sub('[^a-z0-9]+', '-', row.lower()).strip('-')}-{seed}"
 
 
-def run(*command: str) -> str:
+def run(*command: str, **environment: str) -> str:
     """Return what a command of git or DVC printed."""
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         sys.exit(f"{' '.join(command)}: {done.stderr or done.stdout}")
     return done.stdout
@@ -77,6 +87,8 @@ def queue_missing(seeds: int) -> set[str]:
     if any(status == "Failed" for status in statuses().values()):
         run("dvc", "queue", "remove", "--failed")
     known = finished() | set(statuses())
+    last = load_schedule(ROOT / "schedule.yaml").last
+    evaluated = f'schedule.yaml:evaluated=["{INIT}","{last}"]'  # what is reported, and no more
     wanted = set()
     for seed in range(1, seeds + 1):
         for row, changes in ROWS.items():
@@ -84,14 +96,20 @@ def queue_missing(seeds: int) -> set[str]:
             wanted.add(name)
             if name not in known:
                 words = [f"-S{key}={str(value).lower()}" for key, value in changes.items()]
-                run("dvc", "exp", "run", "--queue", "--name", name, f"-Sseed={seed}", *words)
+                words += [f"-Sseed={seed}", f"-S{evaluated}"]
+                run("dvc", "exp", "run", "--queue", "--name", name, *words)
                 print(f"queued {name}", file=sys.stderr, flush=True)
     return wanted
 
 
 def wait(wanted: set[str], jobs: int) -> None:
     """Run the queue until every wanted experiment is done or has failed."""
-    run("dvc", "queue", "start", "--jobs", str(jobs))
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    run(
+        *("dvc", "queue", "start", "--jobs", str(jobs)),
+        OMP_NUM_THREADS=threads,
+        NUMBA_NUM_THREADS=threads,
+    )
     done: set[str] = set()
     try:
         while True:

@@ -1,10 +1,10 @@
 """When does refinement pay? The full method against Baseline 1 on the demo, paired by seed.
 
-Usage: python -m benchmarks.refinement [run] [--seeds N]
+Usage: python -m benchmarks.refinement [run] [--seeds N …]
 
 `run` makes the runs that benchmarks/refinement.csv lacks and adds each when it is done, so that it
-can be stopped and goes on. Without it, only the tables are printed, in Markdown. A run takes one or
-two minutes.
+can be stopped and goes on; several processes can take different seeds. Without it, only the tables
+are printed, in Markdown. A run takes one or two minutes.
 """
 
 import argparse
@@ -86,9 +86,9 @@ STUDIES = (
 )
 
 
-def wanted_runs(seeds: int) -> Iterator[Run]:
+def wanted_runs(seeds: list[int]) -> Iterator[Run]:
     """Yield every run of the studies once, seed by seed."""
-    for seed in range(1, seeds + 1):
+    for seed in seeds:
         pairs = itertools.chain.from_iterable(study.pairs.values() for study in STUDIES)
         runs = ((words, copies) for *both, copies in pairs for words in both)
         for overrides, copies in dict.fromkeys(runs):
@@ -155,7 +155,7 @@ def make(run: Run) -> dict[str, float]:
     return last_row()
 
 
-def make_missing(seeds: int) -> None:
+def make_missing(seeds: list[int]) -> None:
     """Make the runs that are not in the file of results, one after another."""
     finished = finished_runs()
     with tempfile.TemporaryDirectory() as folder:
@@ -173,7 +173,7 @@ def make_missing(seeds: int) -> None:
             print(*wanted, figures, file=sys.stderr, flush=True)
 
 
-def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: int) -> None:
+def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: list[int]) -> None:
     """Print the paired differences of one study, with their standard errors."""
     print(f"\n### {study.title}\n")
     print("| | seeds | mAP, Baseline 1 | mAP, refined | difference | Rand index, difference |")
@@ -181,7 +181,7 @@ def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: int)
     for label, (overrides, baseline, copies) in study.pairs.items():
         pairs = [
             (finished[Run(overrides, copies, seed)], finished[Run(baseline, copies, seed)])
-            for seed in range(1, seeds + 1)
+            for seed in seeds
             if Run(overrides, copies, seed) in finished and Run(baseline, copies, seed) in finished
         ]
         if not pairs:
@@ -199,7 +199,7 @@ def main() -> None:
     """Make missing runs if asked to, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", nargs="?", choices=("run", "print"), default="print")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds 1 … N")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="which seeds")
     arguments = parser.parse_args()
     if arguments.action == "run":
         make_missing(arguments.seeds)
