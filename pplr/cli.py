@@ -21,9 +21,14 @@ HISTORY = Path("data/history.csv")
 
 @app.command()
 def configure(
-    dataset: Annotated[str, typer.Argument(help="demo or market1501.")],
+    dataset: Annotated[
+        str, typer.Argument(help="market1501, msmt17, veri776, table, folder, demo.")
+    ],
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the images; the demo has none.")
+        Path | None,
+        typer.Option(
+            help="Folder of the images (table: with one CSV or Parquet file); the demo has none."
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Number of alternations.")] = None,
     cameras: Annotated[  # noqa: FBT002
@@ -32,24 +37,32 @@ def configure(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; repeatable.")
     ] = None,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
+    ] = False,
 ) -> None:
     """Write params.yaml and schedule.yaml for a data set, with the paper's settings."""
-    from pplr.checks import check_inputs
-    from pplr.configure import make_settings, replace_settings
-    from pplr.datasets import count_images
+    from pplr.checks import check_cameras, check_inputs
+    from pplr.configure import changed_values, make_settings, replace_settings
+    from pplr.datasets import read_dataset
+    from pplr.datasets.protocol import format_counts, remarks
 
     _check_repository()
     settings = make_settings(
         dataset, data_dir, epochs=epochs, cameras=cameras, overrides=overrides or []
     )
-    counts = count_images(settings.params, Path(settings.schedule.inputs["images"]))
+    tables = read_dataset(settings.params, Path(settings.schedule.inputs["images"]))
     check_inputs(settings.params, settings.schedule)
-    changes = replace_settings(settings)
-    print(counts)
+    if settings.params.camera_aware:
+        check_cameras(tables["train"].camids)
+    print(format_counts(tables))
+    for line in remarks(dataset, tables):
+        print(f"warning: {line}", file=sys.stderr)
+    changes = changed_values(settings) if dry_run else replace_settings(settings)
     print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
     for change in changes:
         print(f"  {change}")
-    print("next: dvc repro")
+    print("nothing is written: --dry-run" if dry_run else "next: dvc repro")
 
 
 @app.command()

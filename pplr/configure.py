@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,8 @@ def make_settings(
             what="The folder of the images is missing, or not wanted.",
             where="--data-dir",
             value=data_dir,
-            allowed="a folder of images for market1501; none for the demo, which is generated",
-            next_step="pplr configure market1501 --data-dir PATH, or pplr configure demo",
+            allowed="a folder of images; none for the demo, which is generated",
+            next_step=f"pplr configure {dataset} --data-dir PATH, or pplr configure demo",
         )
     values = parse_overrides(overrides)
     if values.get("dataset", dataset) != dataset:
@@ -114,23 +115,84 @@ def make_settings(
     return PipelineSettings(params, schedule)
 
 
+def changed_values(settings: PipelineSettings) -> list[str]:
+    """Return a line for each value of params.yaml and schedule.yaml that is another now."""
+    old = _load_old(PARAMS) | _flat(_load_old(SCHEDULE))
+    new = settings.params.model_dump() | _flat(dataclasses.asdict(settings.schedule))
+    known = {*new, "alternations", "evaluated", "inputs"}
+    return [
+        *(
+            f"{key}: {old[key]} -> {value}"
+            for key, value in new.items()
+            if key in old and old[key] != value
+        ),
+        *(f"{key}: {value} -> removed" for key, value in old.items() if key not in known),
+    ]
+
+
 def replace_settings(settings: PipelineSettings) -> list[str]:
     """Write params.yaml and schedule.yaml; return a line for each value that was another.
 
-    Results of alternations that the schedule no longer has are removed from data/; where a run
-    was finished, DVC's cache still has them.
+    Comments in params.yaml stay. Results of alternations that the schedule no longer has are
+    removed from data/; where a run was finished, DVC's cache still has them.
     """
-    old = _load_old(PARAMS) | _flat(_load_old(SCHEDULE))
-    params, schedule = settings.params, settings.schedule
-    new = params.model_dump() | _flat(dataclasses.asdict(schedule))
-    PARAMS.write_text(format_params(params))
-    SCHEDULE.write_text(format_schedule(schedule))
-    _remove_leftovers(schedule)
-    return [
-        f"{key}: {old[key]} -> {value}"
-        for key, value in new.items()
-        if key in old and old[key] != value
-    ]
+    changes = changed_values(settings)
+    if _load_old(PARAMS):
+        text = merge_params(PARAMS.read_text(), settings.params)
+    else:
+        text = format_params(settings.params)
+    PARAMS.write_text(text)
+    SCHEDULE.write_text(format_schedule(settings.schedule))
+    _remove_leftovers(settings.schedule)
+    return changes
+
+
+def merge_params(old_text: str, params: Params) -> str:
+    """Return the text of params.yaml with the lines and comments of an older one kept.
+
+    Parameters
+    ----------
+    old_text
+        A YAML mapping.
+    params
+        The new values; a line whose value is the same stays as it is.
+    """
+    fresh = {line.partition(":")[0]: line for line in format_params(params).splitlines()}
+    old = YAML().load(old_text)
+    lines: list[tuple[str, str]] = []  # (key, line); the key of other lines is empty
+    for line in old_text.splitlines():
+        key = line.partition(":")[0]
+        if key not in old:  # a comment or an empty line
+            lines.append(("", line))
+        elif key in fresh:
+            lines.append((key, _merged_line(line, old, key, params, fresh[key])))
+    for before, key in pairwise(("", *Params.model_fields)):
+        keys = [known for known, _ in lines]
+        if key not in keys:
+            place = keys.index(before) + 1 if before and before in keys else len(lines)
+            lines.insert(place, (key, fresh[key]))
+    text = "\n".join(line for _, line in lines) + "\n"
+    return text if _reads_as(text, params) else format_params(params)
+
+
+def _merged_line(line: str, old: CommentedMap, key: str, params: Params, fresh: str) -> str:
+    """Return the line of a setting with its new value, and the comment behind it if not ours."""
+    tokens = old.ca.items.get(key)
+    comment = tokens[2].value.splitlines()[0] if tokens and tokens[2] else ""
+    setting, ours, allowed = fresh.rpartition(f" # {Params.model_fields[key].description} (")
+    if comment.startswith(ours[1:]) and comment.count("(") == allowed.count("(") + 1:
+        return fresh  # what is allowed may have changed
+    if old[key] == getattr(params, key):
+        return line
+    return f"{setting} {comment}".rstrip()
+
+
+def _reads_as(text: str, params: Params) -> bool:
+    """Return whether a text holds these settings: what was kept may be of any shape."""
+    try:
+        return parse_params(YAML(typ="safe", pure=True).load(text), where="") == params
+    except (PplrError, YAMLError, ValueError, AttributeError):
+        return False
 
 
 def _load_old(path: Path) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Errors that tell a user what is wrong, where, what was found, what is allowed and what to do."""
 
+from typing import Any
+
 
 class PplrError(Exception):
     """A mistake in a setting, an input or a file, worded for the person who can mend it.
@@ -29,6 +31,18 @@ class PplrError(Exception):
         super().__init__("\n".join(lines))
         self.where = where
         self.value = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how to make it anew: from its message, when it comes from another process."""
+        return _made_anew, (type(self), self.args, self.where, str(self.value))
+
+
+def _made_anew(
+    kind: type[PplrError], arguments: tuple[Any, ...], where: str, value: str
+) -> PplrError:
+    error = kind.__new__(kind, *arguments)
+    error.args, error.where, error.value = arguments, where, value
+    return error
 
 
 class SettingError(PplrError, ValueError):

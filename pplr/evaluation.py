@@ -1,6 +1,6 @@
 """Retrieval metrics: mean average precision and cumulative matching characteristic."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ def retrieval_metrics(
     distmat
         (Q, G) distances of any type of number, smaller is nearer; no NaN.
     q_pids, g_pids
-        (Q,) and (G,) identities.
+        (Q,) and (G,) identities; -1 is unknown and equals nobody.
     q_camids, g_camids
         (Q,) and (G,) cameras; -1 is unknown and equals no camera.
     q_index
@@ -126,6 +126,12 @@ def retrieval_metrics_in_blocks(
     return _summary(precisions, first_hits, len(g_pids))
 
 
+def own_rows(q_paths: Sequence[str], g_paths: Sequence[str]) -> NDArray[np.int64]:
+    """Return (Q,) the gallery row of each query's own image, found by its path; -1 for none."""
+    rows = {path: row for row, path in enumerate(g_paths)}
+    return np.array([rows.get(path, -1) for path in q_paths], np.int64)
+
+
 def _as_int64(
     q_pids: NDArray[np.integer],
     g_pids: NDArray[np.integer],
@@ -175,7 +181,10 @@ def _score_queries(
     first_hits = np.full(Q, NO_HIT, np.int64)
     for i in prange(Q):
         ranks = _ranks_of_correct(
-            distmat[i], g_pids == q_pids[i], (g_camids == q_camids[i]) & (q_camids[i] != -1), own[i]
+            distmat[i],
+            (g_pids == q_pids[i]) & (q_pids[i] != -1),
+            (g_camids == q_camids[i]) & (q_camids[i] != -1),
+            own[i],
         )
         for hit in range(len(ranks)):
             precisions[i] += (hit + 1) / ranks[hit] / len(ranks)

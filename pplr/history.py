@@ -1,14 +1,14 @@
 """The history: one row an alternation, for looking at and for plots."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
-Row = dict[str, str | int | float]
+Row = dict[str, str | int | float | None]
 
 
 def clustering_row(
@@ -23,13 +23,14 @@ def clustering_row(
     agreement
         (N,P) in [0,1].
     pids
-        (N,) int32 true identities, for looking only.
+        (N,) int32 true identities, for looking only; -1 unknown.
 
     Returns
     -------
     dict
         `clusters`, `outliers`, `agreement` (mean), `agreement_1` … `agreement_P` (means by part,
-        from the top down) and `adjusted_rand_index`, between the pseudo-labels and the identities.
+        from the top down) and `adjusted_rand_index`, between the pseudo-labels and the identities
+        of the images whose identity is known; None where none is.
     """
     row: Row = {
         "clusters": int(pseudo_labels.max(initial=-1)) + 1,
@@ -38,7 +39,9 @@ def clustering_row(
     means = agreement.mean(axis=0, dtype=np.float64)
     row["agreement"] = float(agreement.mean(dtype=np.float64))
     row |= {f"agreement_{p}": float(mean) for p, mean in enumerate(means, start=1)}
-    row["adjusted_rand_index"] = adjusted_rand_index(pseudo_labels, pids)
+    known = pids >= 0
+    index = adjusted_rand_index(pseudo_labels[known], pids[known]) if known.any() else None
+    row["adjusted_rand_index"] = index
     return row
 
 
@@ -58,7 +61,7 @@ def adjusted_rand_index(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32
     return float(adjusted_rand_score(pids, alone))
 
 
-def write_history(path: Path, rows: Sequence[Mapping[str, str | int | float]]) -> None:
+def write_history(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as CSV, `alternation` first; a row has no value in the columns it lacks."""
     columns = list(dict.fromkeys(name for row in reversed(rows) for name in row))
     with path.open("w", newline="") as file:

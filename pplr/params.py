@@ -32,9 +32,12 @@ class Params(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    dataset: Literal["demo", "market1501"] = Field(description="layout of the images")
+    dataset: Literal["demo", "market1501", "msmt17", "veri776", "table", "folder"] = Field(
+        description="layout of the images"
+    )
     height: int = Field(ge=32, le=1024, description="image height, pixels")
     width: int = Field(ge=32, le=1024, description="image width, pixels")
+    skip_broken: bool = Field(description="leave out images that cannot be decoded")
 
     backbone: str = Field(
         pattern=rf"^({'|'.join(BACKBONES)}|timm/[a-z0-9_.]+)$",
@@ -117,7 +120,7 @@ class Params(BaseModel):
         examples=["python", "torchrun OPTIONS"],
         description="what starts extract-features and train-epoch; changes no stage",
     )
-    workers: int = Field(ge=1, le=256, description="image decoding threads; changes no stage")
+    workers: int = Field(ge=1, le=256, description="image decoding processes; changes no stage")
 
     demo_seed: Seed = Field(description="seed of the embedded data set")
     demo_people: int = Field(

@@ -9,6 +9,7 @@ from pplr.datasets.demo import DemoSettings
 PAPER: dict[str, Any] = {
     "height": 384,
     "width": 128,
+    "skip_broken": False,
     "backbone": "resnet50",
     "weights": "imagenet",
     "num_parts": 3,
@@ -55,7 +56,19 @@ EMBEDDED = {f"demo_{name}": value for name, value in asdict(DemoSettings()).item
 DEMO_WEIGHTS = "demo/backbone.safetensors"
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "market1501": {**PAPER, **EMBEDDED, "dataset": "market1501", "eps": 0.5},
+    **{
+        name: {**PAPER, **EMBEDDED, "dataset": name, "eps": 0.5}
+        for name in ("market1501", "msmt17", "table", "folder")
+    },
+    "veri776": {
+        **PAPER,
+        **EMBEDDED,
+        "dataset": "veri776",
+        "height": 256,
+        "width": 256,
+        "eps": 0.7,
+        "num_instances": 8,
+    },
     "demo": {
         **PAPER,
         **EMBEDDED,
@@ -76,8 +89,12 @@ PRESETS: dict[str, dict[str, Any]] = {
 # What is other where training sees the cameras (`camera_aware`).
 WITH_CAMERAS: dict[str, dict[str, Any]] = {
     "market1501": {"camera_aware": True, "eps": 0.4},
+    "msmt17": {"camera_aware": True, "eps": 0.6, "lambda_cam": 1.0},
+    "veri776": {"camera_aware": True},
+    "table": {"camera_aware": True, "eps": 0.4},
+    "folder": {"camera_aware": True},
     "demo": {"camera_aware": True},
 }
 
-EPOCHS = {"market1501": 50, "demo": 6}
-EVALUATE_EVERY = {"market1501": 10, "demo": 1}
+EPOCHS = dict.fromkeys(PRESETS, 50) | {"demo": 6}
+EVALUATE_EVERY = dict.fromkeys(PRESETS, 10) | {"demo": 1}

@@ -13,7 +13,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
-from pplr.errors import DataError, MissingInputError
+from pplr.errors import DataError, MissingInputError, PplrError
 
 IMAGES_PER_CHUNK = 1024
 SHARD_CHUNK_BYTES = 4 * 2**20
@@ -21,7 +21,7 @@ SHARD_CHUNK_BYTES = 4 * 2**20
 # name → (dimension names, what it is, unit)
 ARRAYS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "images": (("image", "row", "column", "channel"), "decoded, resized images, RGB", "0..255"),
-    "pids": (("image",), "true identity; never read by training; 0 is a distractor", "identity"),
+    "pids": (("image",), "true identity, -1 unknown; never read by training", "identity"),
     "camids": (("image",), "camera, zero-based; -1 is unknown and equals no camera", "camera"),
     "paths": (("image",), "path below the folder of the images; row i is image i", "path"),
     "global": (("image", "feature"), "global features, L2-normalised", "1"),
@@ -135,6 +135,7 @@ def write_split(
     shape: tuple[int, int, int, int],
     columns: Mapping[str, NDArray[Any]],
     paths: Sequence[str],
+    broken: Mapping[int, PplrError] | None = None,
 ) -> None:
     """Write one split of a data set, holding one chunk of images at a time.
 
@@ -150,9 +151,12 @@ def write_split(
         `pids` and `camids`, (N,) int32.
     paths
         N paths in row order.
+    broken
+        Rows that the chunks leave out, and why; whole when the chunks are used up. They have no
+        place in any array; the group's attribute `skipped` lists them.
     """
-    group = zarr.create_group(path, attributes={"table": table_digest(paths)})
-    rows = min(shape[0], IMAGES_PER_CHUNK)
+    group = zarr.create_group(path)
+    rows = max(1, min(shape[0], IMAGES_PER_CHUNK))
     # raw bytes: readers map the chunk files into memory
     images = group.create_array(
         "images",
@@ -166,9 +170,19 @@ def write_split(
     for chunk in chunks:
         images[start : start + len(chunk)] = chunk
         start += len(chunk)
+    broken = broken or {}
+    kept = np.array([row for row in range(shape[0]) if row not in broken], np.int64)
+    assert start == len(kept)
+    if broken:
+        images.resize((len(kept), *shape[1:]))
+        group.attrs["skipped"] = [
+            {"path": paths[row], "reason": str(error.value)} for row, error in broken.items()
+        ]
     for name, values in columns.items():
-        _write_array(group, name, values)
-    _write_array(group, "paths", np.array(paths, dtype=np.dtypes.StringDType()))
+        _write_array(group, name, values[kept])
+    kept_paths = [paths[row] for row in kept]
+    group.attrs["table"] = table_digest(kept_paths)
+    _write_array(group, "paths", np.array(kept_paths, dtype=np.dtypes.StringDType()))
 
 
 def _write_array(group: zarr.Group, name: str, values: NDArray[Any]) -> None:

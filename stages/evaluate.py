@@ -2,14 +2,25 @@
 
 from pplr.checkpoint import read_model
 from pplr.distances import distance_blocks, reranked_blocks
-from pplr.evaluation import retrieval_metrics_in_blocks
+from pplr.evaluation import own_rows, retrieval_metrics_in_blocks
 from pplr.features import extract_global_features
 from pplr.store import PackedImages, read_arrays, write_json
 from stages import settings
 
+RANKS = {"rank1": 1, "rank5": 5, "rank10": 10}
+
 
 def main(name: str) -> None:
-    """Write mAP and CMC of the model `name`; only the global feature is used."""
+    """Write mAP and CMC of the model `name`; only the global feature is used.
+
+    Without known identities there is nothing to evaluate: the metrics are null.
+    """
+    (q_pids,) = read_arrays(settings.DATASET / "query", "pids")
+    if (q_pids < 0).all():
+        print(f"model {name}: nothing to evaluate, no query has a known identity")
+        nothing = dict.fromkeys(("mAP", *RANKS))
+        write_json(settings.results_path("evaluation", name), {**nothing, "num_valid_queries": 0})
+        return
     model = read_model(settings.model_path(name))
     params = settings.params()
     query, gallery = settings.DATASET / "query", settings.DATASET / "gallery"
@@ -19,17 +30,17 @@ def main(name: str) -> None:
         )
         for path in (query, gallery)
     )
-    q_pids, q_camids = read_arrays(query, "pids", "camids")
-    g_pids, g_camids = read_arrays(gallery, "pids", "camids")
+    q_camids, q_paths = read_arrays(query, "camids", "paths")
+    g_pids, g_camids, g_paths = read_arrays(gallery, "pids", "camids", "paths")
     in_blocks = reranked_blocks if params.rerank else distance_blocks
     distances = in_blocks(q_features, g_features, device=params.device)
-    metrics = retrieval_metrics_in_blocks(distances, q_pids, g_pids, q_camids, g_camids)
+    own = own_rows(q_paths.tolist(), g_paths.tolist())
+    metrics = retrieval_metrics_in_blocks(
+        distances, q_pids, g_pids, q_camids, g_camids, q_index=own
+    )
     results = {
         "mAP": metrics.mAP,
-        **{
-            f"rank{rank}": float(metrics.cmc[min(rank, len(metrics.cmc)) - 1])
-            for rank in (1, 5, 10)
-        },
+        **{key: float(metrics.cmc[min(rank, len(metrics.cmc)) - 1]) for key, rank in RANKS.items()},
         "num_valid_queries": metrics.num_valid_queries,
     }
     write_json(settings.results_path("evaluation", name), results)

@@ -6,9 +6,11 @@ from pplr.configure import (
     COMMENT_COLUMN,
     DEMO_IMAGES,
     GROUP_STARTS,
+    changed_values,
     format_params,
     format_schedule,
     make_settings,
+    merge_params,
     parse_overrides,
     replace_settings,
 )
@@ -107,7 +109,16 @@ def test_what_dvc_watches_where_there_is_no_file_is_there(request):
 @pytest.mark.parametrize(
     ("dataset", "data_dir", "override", "said"),
     [
-        ("market", None, None, ["no such data set", "found:   market", "demo | market1501"]),
+        (
+            "market",
+            None,
+            None,
+            [
+                "no such data set",
+                "found:   market",
+                "demo | folder | market1501 | msmt17 | table | veri776",
+            ],
+        ),
         ("market1501", None, None, ["--data-dir", "found:   None"]),
         ("demo", "images", None, ["--data-dir", "found:   images"]),
         ("demo", None, "btea=0.3", ["no setting `btea`", "where:   --set", "`beta`?"]),
@@ -186,7 +197,40 @@ def test_a_broken_params_file_can_be_written_anew(repository):
 
 def test_settings_of_an_older_version_can_be_written_anew(repository):
     (repository / "params.yaml").write_text("beta: 0.3\ngone: 1\n")
-    assert replace_settings(make("demo", None)) == ["beta: 0.3 -> 0.5"]
+    assert replace_settings(make("demo", None)) == ["beta: 0.3 -> 0.5", "gone: 1 -> removed"]
+
+
+def test_comments_and_lines_of_ones_own_stay(repository):
+    params = repository / "params.yaml"
+    replace_settings(make("demo", None))
+    fresh = params.read_text()
+    lines = fresh.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("beta:"))
+    lines[at : at + 1] = ["# on beta", "beta: 0.7  # see run 3 (of May)"]
+    params.write_text("\n".join(lines) + "\n")
+    assert changed_values(make("demo", None)) == ["beta: 0.7 -> 0.5"]
+    assert replace_settings(make("demo", None)) == ["beta: 0.7 -> 0.5"]
+    text = params.read_text()
+    assert "\n# on beta\nbeta: 0.5                               # see run 3 (of May)\n" in text
+    assert load_params(params) == make("demo", None).params
+    assert replace_settings(make("demo", None)) == []
+    assert params.read_text() == text
+
+
+def test_what_our_comments_allow_is_brought_up_to_date():
+    params = make("demo", None).params
+    fresh = format_params(params)
+    older = fresh.replace("(demo | market1501 | msmt17 | veri776 | table | folder)", "(demo)")
+    older = "\n".join(line for line in older.splitlines() if not line.startswith("skip_broken"))
+    assert older != fresh
+    assert merge_params(older, params) == fresh
+
+
+@pytest.mark.parametrize("old", ["{beta: 0.3, k: 4}", "beta:\n  0.3\n", "beta: 0.3\nbeta: 0.4\n"])
+def test_a_file_of_another_shape_is_written_anew(repository, old):
+    (repository / "params.yaml").write_text(old)
+    replace_settings(make("demo", None))
+    assert load_params(repository / "params.yaml") == make("demo", None).params
 
 
 def test_the_text_of_params_by_hand():

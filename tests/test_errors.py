@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from pplr.errors import (
@@ -46,3 +48,12 @@ def test_no_part_of_the_message_can_be_left_out(left_out):
     parts = {name: part for name, part in PARTS.items() if name != left_out}
     with pytest.raises(TypeError, match=left_out):
         SettingError("Wrong.", **parts)
+
+
+@pytest.mark.parametrize("kind", [SettingError, MissingInputError, DataError])
+def test_an_error_comes_whole_from_another_process(kind):
+    error = kind("The setting `beta` cannot be used.", **PARTS)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert str(copy) == str(error)
+    assert (copy.where, copy.value) == ("params.yaml", "7")

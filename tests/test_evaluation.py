@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from benchmarks import textbook
 from pplr.errors import DataError
-from pplr.evaluation import retrieval_metrics, retrieval_metrics_in_blocks
+from pplr.evaluation import own_rows, retrieval_metrics, retrieval_metrics_in_blocks
 
 
 def one_query(distances, g_pids, g_camids, *, pid=1, camid=0, q_index=None):
@@ -91,6 +91,19 @@ def test_equals_the_slow_metrics(seed, Q, G, levels):
     assert metrics.num_valid_queries == expected[2]
     assert (np.diff(metrics.cmc) >= 0).all()
     assert metrics.cmc[-1] == 1
+
+
+def test_an_unknown_person_equals_nobody():
+    distmat = np.array([[0.1, 0.2], [0.1, 0.2]])
+    pids, unknown = np.array([-1, 4]), np.array([-1, -1])
+    metrics = retrieval_metrics(distmat, pids, pids, unknown, unknown)
+    assert metrics.num_valid_queries == 1
+    assert metrics.mAP == 0.5
+
+
+def test_own_rows_are_found_by_path():
+    assert own_rows(["b", "x", "a"], ["a", "b"]).tolist() == [1, -1, 0]
+    assert own_rows([], ["a"]).tolist() == []
 
 
 def test_permuting_the_gallery_changes_nothing_without_ties():

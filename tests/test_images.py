@@ -1,5 +1,6 @@
-import threading
+import os
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -31,14 +32,15 @@ def noise(height, width, seed=0):
     return Image.fromarray(pixels)
 
 
-def decode(table, *, height=4, width=2, workers=2):
-    broken = []
-    chunks = list(
-        decode_chunks(
+def decode(table, *, height=4, width=2, workers=2, skip=False):
+    broken = {}
+    chunks = [
+        chunk.copy()
+        for chunk in decode_chunks(
             table, height=height, width=width, workers=workers, what="train", broken=broken
         )
-    )
-    check_decoded(broken)
+    ]
+    check_decoded([*broken.values()], skip=skip)
     return chunks
 
 
@@ -60,24 +62,48 @@ def test_an_image_of_the_right_size_keeps_its_pixels():
     np.testing.assert_array_equal(image, np.asarray(source))
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+def open_slowly(sources, row):
+    time.sleep(0.02 if row % 3 == 0 else 0)  # the first of a chunk is ready last
+    if row in (2, 7):
+        message = "An image cannot be decoded."
+        raise DataError(message, where=f"{row}.jpg", value="cut", allowed="x", next_step="mend it")
+    if row == 4:  # who decodes: other processes than this one
+        return Image.new("RGB", (2, 4), (os.getpid() % 256, os.getpid() // 256 % 256, 0))
+    return sources[row]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
 def test_rows_keep_their_order_in_chunks(monkeypatch, workers):
     monkeypatch.setattr(images_module, "IMAGES_PER_CHUNK", 3)
-    sources = [noise(4, 2, seed) for seed in range(8)]
+    monkeypatch.setattr(images_module, "BLOCK", 2)
+    sources = [noise(4, 2, seed) for seed in range(11)]
     table = table_of(*sources)
-    seen = set()
-
-    def slow_first(row):
-        seen.add(threading.get_ident())
-        time.sleep(0.02 if row % 3 == 0 else 0)  # the first of a chunk is ready last
-        return sources[row]
-
-    late = ImageTable(table.paths, table.pids, table.camids, slow_first)
-    chunks = decode(late, workers=workers)
-    assert [len(chunk) for chunk in chunks] == [3, 3, 2]
-    np.testing.assert_array_equal(np.concatenate(chunks), np.stack([*map(np.asarray, sources)]))
-    assert len(seen) <= workers
-    assert (workers == 1) == (len(seen) == 1)
+    late = ImageTable(table.paths, table.pids, table.camids, partial(open_slowly, sources))
+    broken = {}
+    chunks = [
+        chunk.copy()
+        for chunk in decode_chunks(
+            late, height=4, width=2, workers=workers, what="train", broken=broken
+        )
+    ]
+    assert [len(chunk) for chunk in chunks] == [3, 3, 3]
+    kept = [0, 1, 3, 4, 5, 6, 8, 9, 10]
+    images = np.concatenate(chunks)
+    for image, row in zip(images, kept, strict=True):
+        if row != 4:
+            np.testing.assert_array_equal(image, np.asarray(sources[row]))
+    pid = int(images[3, 0, 0, 0]) + 256 * int(images[3, 0, 0, 1])
+    assert (pid == os.getpid() % 65536) == (workers == 1)
+    assert list(broken) == [2, 7]
+    assert str(broken[7]) == (
+        "An image cannot be decoded.\n"
+        "  where:   7.jpg\n"
+        "  found:   cut\n"
+        "  allowed: x\n"
+        "  next:    mend it"
+    )
+    assert isinstance(broken[7], DataError)
+    assert (broken[7].where, broken[7].value) == ("7.jpg", "cut")
 
 
 def test_one_chunk_is_decoded_at_a_time(monkeypatch):
@@ -88,7 +114,7 @@ def test_one_chunk_is_decoded_at_a_time(monkeypatch):
     counting = ImageTable(
         table.paths, table.pids, table.camids, lambda row: opened.append(row) or sources[row]
     )
-    chunks = decode_chunks(counting, height=4, width=2, workers=2, what="train", broken=[])
+    chunks = decode_chunks(counting, height=4, width=2, workers=1, what="train", broken={})
     next(chunks)
     assert sorted(opened) == [0, 1]
 
@@ -124,7 +150,7 @@ def test_all_broken_images_of_all_chunks_stand_in_one_error(monkeypatch):
         "           3.jpg: empty\n"
         "           5.jpg: no JPEG\n"
         "  allowed: images that PIL can open\n"
-        "  next:    replace or remove these files"
+        "  next:    replace or remove these files, or set `skip_broken: true`"
     )
 
 
@@ -135,6 +161,23 @@ def test_more_than_twenty_are_shortened(monkeypatch, broken, listed, more):
     assert message.count(".jpg: cut") == listed
     assert (f"and {more} more" in message) == (more is not None)
     assert (" more\n" in message) == (more is not None)
+
+
+def test_broken_images_are_skipped_and_told(monkeypatch, capsys):
+    monkeypatch.setattr(images_module, "IMAGES_PER_CHUNK", 2)
+    good = [noise(4, 2, seed) for seed in range(3)]
+    chunks = decode(table_of("cut", good[0], good[1], "empty", good[2]), skip=True)
+    assert [len(chunk) for chunk in chunks] == [2, 1]
+    np.testing.assert_array_equal(np.concatenate(chunks), np.stack([*map(np.asarray, good)]))
+    told = capsys.readouterr().out
+    indent = " " * 11
+    assert told == (
+        f"left out: 2 images that cannot be decoded\n{indent}0.jpg: cut\n{indent}3.jpg: empty\n"
+    )
+
+
+def test_a_table_without_images():
+    assert decode(table_of()) == []
 
 
 def test_an_error_that_is_no_users_mistake_comes_through():

@@ -84,7 +84,7 @@ def test_settings_cannot_be_changed():
         ("seed", 2**31, "2147483648", "whole number, >= 0, < 2147483648"),
         ("num_instances", 1, "1", "whole number, >= 2"),
         # no such choice
-        ("dataset", "market", "'market'", "demo | market1501"),
+        ("dataset", "market", "'market'", "demo | market1501 | msmt17 | veri776 | table | folder"),
         ("part_refinement", "part", "'part'", "agreement | constant | parts | none"),
         ("feature_dtype", "float64", "'float64'", "float16 | float32"),
         ("device", "gpu", "'gpu'", "cpu | cuda | cuda:N"),

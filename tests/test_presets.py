@@ -4,7 +4,7 @@ import pytest
 
 from pplr.datasets.demo import DemoSettings
 from pplr.params import Params, parse_params
-from pplr.presets import DEMO_WEIGHTS, EPOCHS, EVALUATE_EVERY, PRESETS
+from pplr.presets import DEMO_WEIGHTS, EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
 
 
 @pytest.mark.parametrize("dataset", sorted(PRESETS))
@@ -60,6 +60,7 @@ def test_market1501_has_the_papers_values():
     assert EPOCHS["market1501"] == 50
     # What the paper does not decide, and nothing else.
     ours = {
+        "skip_broken",
         "search",
         "rerank",
         "seed",
@@ -72,6 +73,21 @@ def test_market1501_has_the_papers_values():
     }
     demo = {f"demo_{field.name}" for field in fields(DemoSettings)}
     assert set(preset) == set(papers) | ours | demo == set(Params.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "differs", "with_cameras"),
+    [
+        ("market1501", {}, {"eps": 0.4}),
+        ("msmt17", {}, {"eps": 0.6, "lambda_cam": 1.0}),
+        ("veri776", {"height": 256, "width": 256, "eps": 0.7, "num_instances": 8}, {}),
+        ("table", {}, {"eps": 0.4}),
+        ("folder", {}, {}),
+    ],
+)
+def test_data_sets_differ_from_market1501_as_the_official_settings(dataset, differs, with_cameras):
+    assert PRESETS[dataset] == PRESETS["market1501"] | differs | {"dataset": dataset}
+    assert WITH_CAMERAS[dataset] == with_cameras | {"camera_aware": True}
 
 
 def test_the_demo_starts_from_the_shipped_weights():

@@ -3,9 +3,22 @@
 from pathlib import Path
 
 from pplr.datasets.demo import DemoSettings, read_demo
+from pplr.datasets.folder import read_folder
+from pplr.datasets.listed import read_listed
 from pplr.datasets.market1501 import read_market1501
+from pplr.datasets.msmt17 import read_msmt17
+from pplr.datasets.protocol import check_tables
 from pplr.datasets.table import ImageTable
+from pplr.datasets.veri776 import read_veri776
 from pplr.params import Params
+
+READERS = {
+    "market1501": read_market1501,
+    "msmt17": read_msmt17,
+    "veri776": read_veri776,
+    "table": read_listed,
+    "folder": read_folder,
+}
 
 
 def read_dataset(params: Params, source: Path) -> dict[str, ImageTable]:
@@ -21,14 +34,6 @@ def read_dataset(params: Params, source: Path) -> dict[str, ImageTable]:
     if params.dataset == "demo":
         demo = params.select(DemoSettings, prefix="demo_")
         return read_demo(demo, height=params.height, width=params.width)
-    return read_market1501(source)
-
-
-def count_images(params: Params, source: Path) -> str:
-    """Return a table in plain text of the images, identities and cameras of each split."""
-    lines = [f"{'split':8}{'images':>8}{'identities':>12}{'cameras':>9}"]
-    for name, table in read_dataset(params, source).items():
-        identities = len(set(table.pids[table.pids > 0]))
-        cameras = len(set(table.camids[table.camids >= 0]))
-        lines.append(f"{name:8}{len(table.paths):8}{identities:12}{cameras:9}")
-    return "\n".join(lines)
+    tables = READERS[params.dataset](source)
+    check_tables(tables, source)
+    return tables

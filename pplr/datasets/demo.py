@@ -236,6 +236,7 @@ def _table(
         pids=np.array([pid for _, pid, _ in named], dtype=np.int32),
         camids=np.array([shot.camid for shot in shots], dtype=np.int32),
         open_image=partial(_open, settings, shots, (height, width)),
+        distractor=0,
     )
 
 

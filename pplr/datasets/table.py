@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+UNKNOWN = -1  # a pid or camid that nobody knows; it equals no other
+
 
 @dataclass(frozen=True, eq=False)
 class ImageTable:
@@ -17,18 +19,21 @@ class ImageTable:
     paths
         One for each image, unique; N of them.
     pids
-        (N,) int32, true identities, ≥ 1; 0 is a distractor, nobody's match.
+        (N,) int32, true identities as the data set numbers them; -1 unknown.
     camids
         (N,) int32, zero-based; -1 unknown.
     open_image
         Returns the RGB image of a row. A pure function of the row: any row may be opened alone,
         in any process and in any order.
+    distractor
+        The pid of distractors, which are nobody's match; None where the data set has none.
     """
 
     paths: tuple[str, ...]
     pids: NDArray[np.int32]
     camids: NDArray[np.int32]
     open_image: Callable[[int], Image.Image]
+    distractor: int | None = None
 
     def __post_init__(self) -> None:
         assert self.pids.shape == self.camids.shape == (len(self.paths),)
@@ -36,3 +41,13 @@ class ImageTable:
     def __len__(self) -> int:
         """Return N."""
         return len(self.paths)
+
+    @property
+    def people(self) -> set[int]:
+        """The known identities, without distractors."""
+        return set(self.pids.tolist()) - {UNKNOWN, self.distractor}
+
+    @property
+    def cameras(self) -> set[int]:
+        """The known cameras."""
+        return set(self.camids.tolist()) - {UNKNOWN}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pplr.datasets import files
 from pplr.datasets.market1501 import read_market1501
 from pplr.errors import DataError, MissingInputError
 
@@ -101,7 +102,7 @@ def test_a_broken_image_is_named(root, damage):
 
 
 def test_a_decompression_bomb_is_named(root, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    monkeypatch.setattr(files, "MAX_PIXELS", 10)
     query = read_market1501(root)["query"]
     with pytest.raises(DataError, match=r"(?s)0001_c6s1_001051_00\.jpg.*exceeds limit"):
         query.open_image(0)

@@ -1,0 +1,92 @@
+"""Reader of the MSMT17 layout, versions 1 and 2 (Wei et al., CVPR 2018)."""
+
+import re
+from itertools import chain
+from pathlib import Path
+
+from pplr.datasets.files import make_table, missing, refuse_withdrawn, unread_rows, unreadable
+from pplr.datasets.table import ImageTable
+
+LISTS = {
+    "train": ("list_train.txt", "list_val.txt"),
+    "query": ("list_query.txt",),
+    "gallery": ("list_gallery.txt",),
+}
+# The folders of the training and of the test images, by version.
+VERSIONS = (("train", "test"), ("mask_train_v2", "mask_test_v2"))
+ARCHIVES = ("MSMT17_V1", "MSMT17_V2", "MSMT17")
+
+# folder of a person / person, number, camera, time, frame, box; then the person's number
+_LINE = re.compile(r"([0-9]+/[0-9]+_[0-9]+_([0-9]{2})_\S+) ([0-9]{1,9})")
+_FORM = "PPPP/PPPP_NNN_CC_….jpg PPPP, such as 0000/0000_000_01_0303morning_0015_0.jpg 0"
+
+
+def read_msmt17(root: Path) -> dict[str, ImageTable]:
+    """Return the tables of MSMT17, training and validation images together as `train`.
+
+    Identities of train and of query and gallery are numbered apart: 0 is another person in each.
+
+    Parameters
+    ----------
+    root
+        The folder that holds list_train.txt, list_val.txt, list_query.txt and list_gallery.txt,
+        and train and test (version 1) or mask_train_v2 and mask_test_v2 (version 2).
+
+    Raises
+    ------
+    MissingInputError
+        A list, a folder of images, or images that a list names are missing.
+    DataError
+        A line does not tell image, camera and identity, or an image stands there twice.
+    """
+    refuse_withdrawn(root)
+    folders = next((pair for pair in VERSIONS if (root / pair[0]).is_dir()), None)
+    archive = next((root / name for name in ARCHIVES if (root / name).is_dir()), None)
+    if folders is None or not (root / folders[1]).is_dir():
+        raise missing(
+            root / (folders[1] if folders else VERSIONS[0][0]),
+            "There is no such folder of images.",
+            allowed=" or ".join(" and ".join(pair) for pair in VERSIONS),
+            next_step=f"did you mean {archive}?" if archive else "give the folder of the lists",
+        )
+    return {
+        split: _read_lists(root, lists, folders[split != "train"]) for split, lists in LISTS.items()
+    }
+
+
+def _read_lists(root: Path, lists: tuple[str, ...], folder: str) -> ImageTable:
+    """Return the table of the images that some lists name."""
+    rows = list(chain.from_iterable(_read_list(root, name, folder) for name in lists))
+    absent = [path for path, _, _ in rows if not (root / path).is_file()]
+    if absent:
+        raise missing(
+            root / absent[0],
+            f"{len(absent)} image(s) of {lists[0]} are missing.",
+            allowed="every image that the lists name",
+            next_step="unpack the archive anew; a list and images of two versions do not fit",
+        )
+    return make_table(root, rows, where=root / lists[0])
+
+
+def _read_list(root: Path, name: str, folder: str) -> list[tuple[str, int, int]]:
+    """Return (path, pid, camid) of each line of a list."""
+    if not (root / name).is_file():
+        raise missing(
+            root / name,
+            "A list of images is missing.",
+            allowed=", ".join(chain.from_iterable(LISTS.values())),
+            next_step="copy it from the archive",
+        )
+    try:
+        lines = (root / name).read_text(errors="replace").splitlines()
+    except OSError as error:
+        raise unreadable(root / name, error) from None
+    matches = [(line, _LINE.fullmatch(line.strip())) for line in lines if line.strip()]
+    unread = [line for line, match in matches if match is None or match[2] == "00"]
+    if unread:
+        what = "line(s) do not tell image, camera and identity."
+        raise unread_rows(what, root / name, unread, _FORM)
+    if not matches:
+        what = "images are in the list."
+        raise unread_rows(what, root / name, [], "a line for each image")
+    return [(f"{folder}/{m[1]}", int(m[3]), int(m[2]) - 1) for _, m in matches if m]

@@ -1,0 +1,82 @@
+"""Layouts of three folders, in which an image's name tells its identity and its camera."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pplr.datasets.files import image_names, make_table, missing, refuse_withdrawn, unread_rows
+from pplr.datasets.table import ImageTable
+
+
+@dataclass(frozen=True)
+class NamedFolders:
+    """A layout.
+
+    Parameters
+    ----------
+    folders
+        The folder of each split.
+    name
+        Of an image file: group 1 is the identity, group 2 the camera, which counts from 1.
+    form
+        The same for people to read.
+    archive
+        The folder that the published archive unpacks to.
+    distractor
+        The pid of distractors; None where there are none.
+    junk
+        The pid of images too poor to judge, which are left out; None where there are none.
+    """
+
+    folders: dict[str, str]
+    name: re.Pattern[str]
+    form: str
+    archive: str
+    distractor: int | None = None
+    junk: int | None = None
+
+
+def read_named_folders(root: Path, layout: NamedFolders) -> dict[str, ImageTable]:
+    """Return the tables `train`, `query` and `gallery`; rows by path, paths relative to root.
+
+    Files that are no images by their suffix, and hidden ones, are passed over.
+
+    Raises
+    ------
+    MissingInputError
+        If root or one of its folders is missing or holds no image but junk.
+    DataError
+        If a file's name does not tell identity and camera, or root is DukeMTMC; from a table's
+        `open_image`, if the image cannot be decoded.
+    """
+    refuse_withdrawn(root)
+    return {split: _read_folder(root, name, layout) for split, name in layout.folders.items()}
+
+
+def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
+    """Return the table of one folder."""
+    if not (root / folder).is_dir():
+        raise _missing(root, folder, layout, "There is no such folder of images.")
+    names = image_names(root / folder)
+    refuse_withdrawn(root, names)
+    matches = [(name, layout.name.fullmatch(name)) for name in names]
+    unread = [name for name, match in matches if match is None]
+    if unread:
+        what = "file name(s) do not tell identity and camera."
+        raise unread_rows(what, root / folder, unread, layout.form)
+    rows = [(f"{folder}/{name}", int(m[1]), int(m[2]) - 1) for name, m in matches if m]
+    kept = [row for row in rows if row[1] != layout.junk]
+    if not kept:
+        kind = f"only junk images ({layout.junk}_…)" if names else "no images"
+        raise _missing(root, folder, layout, f"The folder holds {kind}.")
+    return make_table(root, kept, where=root / folder, distractor=layout.distractor)
+
+
+def _missing(root: Path, folder: str, layout: NamedFolders, what: str) -> Exception:
+    """Return the error for a folder without usable images, which says what is there instead."""
+    if (root / layout.archive).is_dir():
+        next_step = f"did you mean {root / layout.archive}?"
+    else:
+        next_step = "give the folder that holds " + ", ".join(layout.folders.values())
+    allowed = f"a folder of images named {layout.form}"
+    return missing(root / folder, what, allowed=allowed, next_step=next_step)
