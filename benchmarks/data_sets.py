@@ -64,9 +64,7 @@ def make_tree(root: Path) -> list[Path]:
 def run(folder: Path, *command: str) -> tuple[float, float]:
     """Run a command to its end; return its seconds and the peak of its processes' memory."""
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=folder, stdout=sys.stderr, stderr=sys.stderr
-    )
+    process = subprocess.Popen(command, cwd=folder, stdout=sys.stderr, stderr=sys.stderr)
     peak = 0.0
 
     def watch() -> None:
@@ -111,7 +109,8 @@ def main() -> None:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
         files = make_tree(folder / "images")
-        configure = ["pplr.cli", "configure", "msmt17", "--data-dir", "images"]
+        pplr = str(Path(sys.executable).with_name("pplr"))
+        configure = [pplr, "configure", "msmt17", "--data-dir", "images"]
         for key in ("height", "width", "workers"):
             configure += ["--set", f"{key}={getattr(arguments, key)}"]
         configured = run(folder, *configure)
@@ -125,7 +124,7 @@ def main() -> None:
         for loop in loops:
             loop.join()
         bare = time.perf_counter() - start
-        prepared = run(folder, "stages.launch", "prepare-data")
+        prepared = run(folder, sys.executable, "-m", "stages.launch", "prepare-data")
     N = len(files)
     table(
         f"MSMT17's counts, {N:,} images of 128 × 64 to {size[0]} × {size[1]}",
