@@ -87,7 +87,7 @@ def main(folder: Path) -> None:
             folder, model().double(), iterations=10, global_refinement="mean-teacher"
         ),
         "few_clusters": train(folder, model().double(), iterations=2, batch_size=128),
-        "epoch": train(folder, model(), iterations=30),
+        "epoch": train(folder, model(), iterations=30, batch_size=64),  # the paper's batch
     }
     if rank() == 0:
         np.savez(folder / "features.npz", whole=whole, parts=parts)
