@@ -50,7 +50,8 @@ def make_tree(root: Path) -> list[Path]:
         folder = root / ("train" if name in ("list_train.txt", "list_val.txt") else "test")
         lines = []
         for number in range(images):
-            pid, camera = number % identities, number % CAMERAS + 1
+            pid = number % identities
+            camera = (number // identities + number) % CAMERAS + 1
             own = f"{pid:04d}/{pid:04d}_{number:06d}_{camera:02d}_0303{name[5:8]}_0015_0.jpg"
             lines.append(f"{own} {pid}\n")
             file = folder / own

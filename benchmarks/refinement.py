@@ -25,6 +25,8 @@ from benchmarks.running import FIGURES, last_row, run_demo
 from pplr import backbones
 
 RESULTS = Path(__file__).with_suffix(".csv").resolve()
+# A file for each type of processor, on which the same seed ends elsewhere; pairs are of one file.
+ALL_RESULTS = "refinement*.csv"
 BASELINE = "part_refinement=none global_refinement=none"
 DIMENSION = 512  # of the demo's features
 
@@ -95,11 +97,11 @@ def wanted_runs(seeds: list[int]) -> Iterator[Run]:
             yield Run(overrides, copies, seed)
 
 
-def finished_runs() -> dict[Run, dict[str, float]]:
-    """Return the figures of the runs in the file of results."""
-    if not RESULTS.exists():
+def finished_runs(results: Path) -> dict[Run, dict[str, float]]:
+    """Return the figures of the runs in a file of results."""
+    if not results.exists():
         return {}
-    with RESULTS.open(newline="") as file:
+    with results.open(newline="") as file:
         return {
             Run(row["overrides"], int(row["copies"]), int(row["seed"])): {
                 name: float(row[name]) for name in FIGURES
@@ -157,7 +159,7 @@ def make(run: Run) -> dict[str, float]:
 
 def make_missing(seeds: list[int]) -> None:
     """Make the runs that are not in the file of results, one after another."""
-    finished = finished_runs()
+    finished = finished_runs(RESULTS)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for wanted in wanted_runs(seeds):
@@ -173,14 +175,15 @@ def make_missing(seeds: list[int]) -> None:
             print(*wanted, figures, file=sys.stderr, flush=True)
 
 
-def print_study(study: Study, finished: dict[Run, dict[str, float]], seeds: list[int]) -> None:
+def print_study(study: Study, files: list[dict[Run, dict[str, float]]], seeds: list[int]) -> None:
     """Print the paired differences of one study, with their standard errors."""
     print(f"\n### {study.title}\n")
-    print("| | seeds | mAP, Baseline 1 | mAP, refined | difference | Rand index, difference |")
+    print("| | pairs | mAP, Baseline 1 | mAP, refined | difference | Rand index, difference |")
     print("|---|---|---|---|---|---|")
     for label, (overrides, baseline, copies) in study.pairs.items():
         pairs = [
             (finished[Run(overrides, copies, seed)], finished[Run(baseline, copies, seed)])
+            for finished in files
             for seed in seeds
             if Run(overrides, copies, seed) in finished and Run(baseline, copies, seed) in finished
         ]
@@ -203,9 +206,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.action == "run":
         make_missing(arguments.seeds)
-    finished = finished_runs()
+    files = [finished_runs(file) for file in sorted(RESULTS.parent.glob(ALL_RESULTS))]
     for study in STUDIES:
-        print_study(study, finished, arguments.seeds)
+        print_study(study, files, arguments.seeds)
 
 
 if __name__ == "__main__":
