@@ -84,7 +84,8 @@ def finished() -> set[str]:
 
 def queue_missing(seeds: int) -> set[str]:
     """Queue what is neither done nor queued, seed by seed; return the names of all of them."""
-    if any(status == "Failed" for status in statuses().values()):
+    stop()  # what a stopped call has left half done
+    if "Failed" in statuses().values():
         run("dvc", "queue", "remove", "--failed")
     known = finished() | set(statuses())
     last = load_schedule(ROOT / "schedule.yaml").last
@@ -102,6 +103,18 @@ def queue_missing(seeds: int) -> set[str]:
     return wanted
 
 
+def stop() -> None:
+    """Stop the queue's workers and the experiments that run or, after a kill, seem to.
+
+    `dvc queue stop --kill` alone lets a worker begin the next one. The stage that is at work ends by
+    itself.
+    """
+    run("dvc", "queue", "stop")
+    running = [name for name, status in statuses().items() if status == "Running"]
+    if running:
+        run("dvc", "queue", "kill", "--force", *running)
+
+
 def wait(wanted: set[str], jobs: int) -> None:
     """Run the queue until every wanted experiment is done or has failed."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
@@ -111,20 +124,16 @@ def wait(wanted: set[str], jobs: int) -> None:
         NUMBA_NUM_THREADS=threads,
     )
     done: set[str] = set()
-    try:
-        while True:
-            now = statuses()
-            new = finished() & wanted
-            for name in sorted(new - done):
-                print(f"done {name}, {len(new)} of {len(wanted)}", file=sys.stderr, flush=True)
-            done = new
-            failed = {name for name in wanted if now.get(name) == "Failed"}
-            if not wanted - done - failed:
-                break
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-    except KeyboardInterrupt:
-        run("dvc", "queue", "stop", "--kill")
-        sys.exit("stopped; `make ablation` goes on with what is missing")
+    while True:
+        now = statuses()
+        new = finished() & wanted
+        for name in sorted(new - done):
+            print(f"done {name}, {len(new)} of {len(wanted)}", file=sys.stderr, flush=True)
+        done = new
+        failed = {name for name in wanted if now.get(name) == "Failed"}
+        if not wanted - done - failed:
+            break
+        time.sleep(SECONDS_BETWEEN_LOOKS)
     if failed:
         sys.exit(f"failed: {', '.join(sorted(failed))}; see `dvc queue logs NAME`")
 
@@ -178,7 +187,11 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="print what is done, and run nothing")
     arguments = parser.parse_args()
     if not arguments.print:
-        wait(queue_missing(arguments.seeds), arguments.jobs)
+        try:
+            wait(queue_missing(arguments.seeds), arguments.jobs)
+        except KeyboardInterrupt:
+            stop()
+            sys.exit("stopped; `make ablation` goes on with what is missing")
     print_table(arguments.seeds)
 
 
