@@ -106,8 +106,8 @@ def queue_missing(seeds: int) -> set[str]:
 def stop() -> None:
     """Stop the queue's workers and the experiments that run or, after a kill, seem to.
 
-    `dvc queue stop --kill` alone lets a worker begin the next one. The stage that is at work ends by
-    itself.
+    `dvc queue stop --kill` alone lets a worker begin the next one. The stage that is at
+    work ends by itself.
     """
     run("dvc", "queue", "stop")
     running = [name for name, status in statuses().items() if status == "Running"]
