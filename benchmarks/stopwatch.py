@@ -30,7 +30,7 @@ KINDS = {
         "pplr.history": ("clustering_row",),
     },
     "compiling kernels, once": {"numba.core.dispatcher": ("Dispatcher.compile",)},
-    "drawing the images, once": {"pplr.store": ("write_split",)},
+    "drawing the images, once": {"pplr.images": ("decode_images",)},
     "reading and writing": {
         "pplr.params": ("load_params",),
         "pplr.schedule": ("load_schedule",),

@@ -30,12 +30,15 @@ from pplr.backbones import make_backbone
 from pplr.batches import augmented_batches
 from pplr.centroids import centroid_classifiers
 from pplr.datasets.demo import DemoSettings, read_demo
+from pplr.datasets.files import make_table
+from pplr.datasets.table import UNKNOWN
 from pplr.epoch import EpochData, EpochStart, TrainingSettings
+from pplr.images import decode_images
 from pplr.model import ReIDModel, classify
 from pplr.objective import Predictions, Targets, epoch_losses
 from pplr.presets import PRESETS
 from pplr.sampler import pk_batches
-from pplr.store import PackedImages, write_split
+from pplr.store import PackedImages, complete_split, create_split
 
 HEIGHT, WIDTH, P, BATCH = 128, 64, 3, 64
 BACKBONES = ("mobilenet_v2", "resnet18")
@@ -63,8 +66,11 @@ def make_images(folder: Path) -> tuple[list[Path], NDArray[np.int32], NDArray[np
 
 def pack(files: list[Path], folder: Path) -> PackedImages:
     """Return the files decoded into packed arrays, as prepare-data does."""
-    pixels = np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
-    write_split(folder, [pixels], shape=pixels.shape, columns={}, paths=[f.name for f in files])
+    rows = [(file.name, UNKNOWN, UNKNOWN) for file in files]
+    images = make_table(files[0].parent, rows, where=files[0].parent)
+    create_split(folder, (len(files), HEIGHT, WIDTH, 3))
+    decode_images(images, folder, height=HEIGHT, width=WIDTH, workers=1, what="train")
+    complete_split(folder, columns={}, paths=images.paths)
     return PackedImages(folder)
 
 

@@ -1,155 +1,130 @@
 """Decoding images once into packed uint8 arrays."""
 
+import contextlib
 import multiprocessing
-import tempfile
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from pplr.datasets.table import ImageTable
 from pplr.errors import DataError, PplrError
 from pplr.progress import track
-from pplr.store import IMAGES_PER_CHUNK
+from pplr.store import IMAGES_PER_CHUNK, chunk_file
 
 MAX_LISTED = 20
+GB = 1e9
 BLOCK = 128  # images that a process decodes at a time; so few are decoded without other processes
-BUFFERS = 2  # one is read while the other is filled
-
-Shape = tuple[int, int, int, int]
-# A buffer whose first places hold decoded images of these rows, and the errors of broken ones.
-Decoded = tuple[range, NDArray[np.uint8], dict[int, PplrError]]
 
 
-def decode_chunks(
-    table: ImageTable,
-    *,
-    height: int,
-    width: int,
-    workers: int,
-    what: str,
-    broken: dict[int, PplrError],
-) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images of a table, resized by bicubic interpolation, a chunk at a time.
+class Block(NamedTuple):
+    """Rows that lie one after another in a chunk file, from a place on."""
+
+    rows: range
+    file: Path
+    place: int
+
+
+def decode_images(
+    table: ImageTable, split: Path, *, height: int, width: int, workers: int, what: str
+) -> dict[int, PplrError]:
+    """Decode the images of a table into their places, resized by bicubic interpolation.
 
     Parameters
     ----------
     table
         The images, N rows.
+    split
+        The group that `create_split` has made for them.
     height, width
         Size of the decoded images, pixels.
     workers
         Decoding processes; with 1, and for a few images, this process alone.
     what
         Name of the table in the progress.
-    broken
-        Gets the error of each row that could not be decoded; chunks leave it out.
 
-    Yields
-    ------
-    NDArray
-        (n,H,W,3) uint8 RGB, n = `IMAGES_PER_CHUNK` but in the last chunk; valid until the next.
+    Returns
+    -------
+    dict
+        The error of each row that could not be decoded, in the order of rows. Its place is unused.
     """
     N = len(table)
-    shape = (min(N, IMAGES_PER_CHUNK), height, width, 3)
-    alone = workers == 1 or N <= BLOCK
-    decoded = _decoded(table, shape) if alone else _decoded_by(workers, table, shape)
-    chunk = np.empty(shape, dtype=np.uint8)
-    filled = 0
-    num_chunks = -(-N // IMAGES_PER_CHUNK)
-    for rows, buffer, errors in track(decoded, total=num_chunks, what=f"decoding {what}"):
-        broken.update(errors)
-        if not errors and not filled and len(rows) == IMAGES_PER_CHUNK:
-            yield buffer
-            continue
-        for image in (image for row, image in zip(rows, buffer, strict=False) if row not in errors):
-            chunk[filled] = image
-            filled += 1
-            if filled == IMAGES_PER_CHUNK:
-                yield chunk
-                filled = 0
-    if filled:
-        yield chunk[:filled]
+    assert IMAGES_PER_CHUNK % BLOCK == 0
+    blocks = [
+        Block(
+            rows=range(start, min(start + BLOCK, N)),
+            file=chunk_file(split, start // IMAGES_PER_CHUNK),
+            place=start % IMAGES_PER_CHUNK,
+        )
+        for start in range(0, N, BLOCK)
+    ]
+    decode = partial(_decode, table, (width, height))
+    broken: dict[int, PplrError] = {}
+    with contextlib.ExitStack() as stack:
+        if workers == 1 or len(blocks) <= 1:
+            results: Iterable[dict[int, PplrError]] = map(decode, blocks)
+        else:
+            context = multiprocessing.get_context("forkserver")  # imports once for all processes
+            context.set_forkserver_preload(["pplr.images"])
+            pool = ProcessPoolExecutor(
+                min(workers, len(blocks)),
+                mp_context=context,
+                initializer=_start_process,
+                initargs=(decode,),
+            )
+            results = stack.enter_context(pool).map(_decode_in_process, blocks)
+        for errors in track(results, total=len(blocks), what=f"decoding {what}, blocks"):
+            broken |= errors
+    return broken
 
 
-def _decoded(table: ImageTable, shape: Shape) -> Iterator[Decoded]:
-    """Yield all rows, a buffer of `shape` at a time, decoded in this process."""
-    buffer = np.empty(shape, np.uint8)
-    for start in range(0, len(table), max(1, len(buffer))):
-        rows = range(start, min(start + len(buffer), len(table)))
-        yield rows, buffer, _decode(table, rows, buffer)
+_decode_own: partial[dict[int, PplrError]]  # of a decoding process, sent once
 
 
-def _decoded_by(workers: int, table: ImageTable, shape: Shape) -> Iterator[Decoded]:
-    """Yield the same, decoded by several processes into files that all of them map into memory."""
-    context = multiprocessing.get_context("forkserver")  # it need not import anew in each process
-    context.set_forkserver_preload(["pplr.images"])
-    pending: deque[tuple[range, NDArray[np.uint8], list[Future[dict[int, PplrError]]]]] = deque()
-    with (
-        tempfile.TemporaryDirectory(prefix="pplr-") as folder,
-        ProcessPoolExecutor(
-            workers,
-            mp_context=context,
-            initializer=_start_process,
-            initargs=(table,),
-        ) as pool,
-    ):
-        files = [Path(folder) / str(i) for i in range(BUFFERS)]
-        buffers = [np.memmap(file, np.uint8, "w+", shape=shape) for file in files]
-        for turn, start in enumerate(range(0, len(table), shape[0])):
-            rows = range(start, min(start + shape[0], len(table)))
-            file, buffer = files[turn % BUFFERS], buffers[turn % BUFFERS]
-            jobs = [
-                pool.submit(_decode_into, file, shape, place, rows[place : place + BLOCK])
-                for place in range(0, len(rows), BLOCK)
-            ]
-            pending.append((rows, buffer, jobs))
-            if len(pending) == BUFFERS:
-                yield _finished(*pending.popleft())
-        while pending:
-            yield _finished(*pending.popleft())
+def _start_process(decode: partial[dict[int, PplrError]]) -> None:
+    global _decode_own
+    _decode_own = decode
 
 
-def _finished(
-    rows: range, buffer: NDArray[np.uint8], jobs: list[Future[dict[int, PplrError]]]
-) -> Decoded:
+def _decode_in_process(block: Block) -> dict[int, PplrError]:
+    return _decode_own(block)
+
+
+def _decode(table: ImageTable, size: tuple[int, int], block: Block) -> dict[int, PplrError]:
+    """Decode a block of images of a size (width, height) into its file; return the errors."""
     errors: dict[int, PplrError] = {}
-    for job in jobs:
-        errors |= job.result()
-    return rows, buffer, errors
-
-
-_table: ImageTable  # of a decoding process, sent once
-
-
-def _start_process(table: ImageTable) -> None:
-    global _table
-    _table = table
-
-
-def _decode_into(file: Path, shape: Shape, place: int, rows: range) -> dict[int, PplrError]:
-    """Decode rows into a file of images, from a place on; return the errors by row."""
-    return _decode(_table, rows, np.memmap(file, np.uint8, "r+", shape=shape)[place:])
-
-
-def _decode(table: ImageTable, rows: range, buffer: NDArray[np.uint8]) -> dict[int, PplrError]:
-    """Decode rows into the first places of a buffer (n,H,W,3); return the errors by row."""
-    height, width = buffer.shape[1:3]
-    errors: dict[int, PplrError] = {}
-    for place, row in enumerate(rows):
-        try:
-            image = table.open_image(row)
-        except PplrError as error:
-            errors[row] = error
-            continue
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
-        buffer[place] = np.asarray(image, dtype=np.uint8)
+    image_bytes = size[0] * size[1] * 3
+    with block.file.open("r+b") as chunk:
+        chunk.seek(block.place * image_bytes)
+        for row in block.rows:
+            try:
+                image = table.open_image(row)
+            except PplrError as error:
+                errors[row] = error
+                chunk.seek(image_bytes, os.SEEK_CUR)
+                continue
+            if image.size != size:
+                image = image.resize(size, Image.Resampling.BICUBIC)
+            chunk.write(image.tobytes())
     return errors
+
+
+def check_room(folder: Path, num_bytes: int) -> None:
+    """Raise DataError if the disk of a folder has no room for so many bytes of images."""
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise DataError(
+            what="The decoded images do not fit on the disk.",
+            where=str(folder.resolve()),
+            value=f"{num_bytes / GB:.1f} GB of images, {free / GB:.1f} GB free",
+            allowed="height × width × 3 bytes for each image",
+            next_step="make room, work on another disk, or set a smaller `height` and `width`",
+        )
 
 
 def check_decoded(broken: Sequence[PplrError], *, skip: bool) -> None:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -128,53 +129,69 @@ def read_digest(path: Path) -> str:
     return str(_open_group(path).attrs["table"])
 
 
-def write_split(
-    path: Path,
-    chunks: Iterable[NDArray[np.uint8]],
-    *,
-    shape: tuple[int, int, int, int],
-    columns: Mapping[str, NDArray[Any]],
-    paths: Sequence[str],
-    broken: Mapping[int, PplrError] | None = None,
-) -> None:
-    """Write one split of a data set, holding one chunk of images at a time.
+def create_split(path: Path, shape: tuple[int, int, int, int]) -> zarr.Array[Any]:
+    """Write a split's group with places for its images, in chunk files of raw bytes.
 
     Parameters
     ----------
     path
         The group's folder.
-    chunks
-        The images (n,H,W,3) uint8 in row order, each of `IMAGES_PER_CHUNK` rows but the last.
     shape
         (N,H,W,3).
+
+    Returns
+    -------
+    zarr.Array
+        `images`, uint8. Its chunk files are there, so that processes can write into them.
+    """
+    rows = max(1, min(shape[0], IMAGES_PER_CHUNK))
+    images = zarr.create_group(path).create_array(
+        "images",
+        shape=shape,
+        dtype="uint8",
+        chunks=(rows, *shape[1:]),
+        compressors=None,  # readers map the chunk files into memory
+        **_description("images"),
+    )
+    for chunk in range(images.nchunks if shape[0] else 0):
+        file = chunk_file(path, chunk)
+        file.parent.mkdir(parents=True)
+        with file.open("wb") as empty:
+            empty.truncate(rows * math.prod(shape[1:]))
+    return images
+
+
+def complete_split(
+    path: Path,
+    *,
+    columns: Mapping[str, NDArray[Any]],
+    paths: Sequence[str],
+    broken: Mapping[int, PplrError] | None = None,
+) -> None:
+    """Write what a split has beside its images, and leave broken images out.
+
+    Parameters
+    ----------
+    path
+        The group's folder; `images` has one row for each path.
     columns
         `pids` and `camids`, (N,) int32.
     paths
         N paths in row order.
     broken
-        Rows that the chunks leave out, and why; whole when the chunks are used up. They have no
-        place in any array; the group's attribute `skipped` lists them.
+        Rows without an image, and why: in the end they have no place in any array, and the group's
+        attribute `skipped` lists them.
     """
-    group = zarr.create_group(path)
-    rows = max(1, min(shape[0], IMAGES_PER_CHUNK))
-    # raw bytes: readers map the chunk files into memory
-    images = group.create_array(
-        "images",
-        shape=shape,
-        dtype="uint8",
-        chunks=(rows, *shape[1:]),
-        compressors=None,
-        **_description("images"),
-    )
-    start = 0
-    for chunk in chunks:
-        images[start : start + len(chunk)] = chunk
-        start += len(chunk)
+    group = zarr.open_group(path)
     broken = broken or {}
-    kept = np.array([row for row in range(shape[0]) if row not in broken], np.int64)
-    assert start == len(kept)
+    kept = np.array([row for row in range(len(paths)) if row not in broken], np.int64)
     if broken:
-        images.resize((len(kept), *shape[1:]))
+        images = group["images"]
+        assert isinstance(images, zarr.Array)
+        for start in range(0, len(kept), IMAGES_PER_CHUNK):  # rows move up only: none is lost
+            rows = kept[start : start + IMAGES_PER_CHUNK]
+            images[start : start + len(rows)] = images.oindex[rows]
+        images.resize((len(kept), *images.shape[1:]))
         group.attrs["skipped"] = [
             {"path": paths[row], "reason": str(error.value)} for row, error in broken.items()
         ]
@@ -183,6 +200,11 @@ def write_split(
     kept_paths = [paths[row] for row in kept]
     group.attrs["table"] = table_digest(kept_paths)
     _write_array(group, "paths", np.array(kept_paths, dtype=np.dtypes.StringDType()))
+
+
+def chunk_file(split: Path, chunk: int) -> Path:
+    """Return the file of a chunk of a split's images."""
+    return split / "images" / "c" / str(chunk) / "0" / "0" / "0"
 
 
 def _write_array(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
@@ -208,7 +230,7 @@ class PackedImages:
     Parameters
     ----------
     path
-        The folder of a split, as `write_split` left it.
+        The folder of a split, as `complete_split` left it.
     """
 
     def __init__(self, path: Path):
@@ -217,11 +239,8 @@ class PackedImages:
         self.shape = array.shape  # (N,H,W,3)
         self.rows_per_chunk = array.chunks[0]
         chunk_shape = (self.rows_per_chunk, *self.shape[1:])
-        folder = path / "images" / "c"
         num_chunks = -(-self.shape[0] // self.rows_per_chunk)
-        self._chunks = [
-            _map_chunk(folder / str(i) / "0" / "0" / "0", chunk_shape) for i in range(num_chunks)
-        ]
+        self._chunks = [_map_chunk(chunk_file(path, i), chunk_shape) for i in range(num_chunks)]
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -19,8 +19,9 @@ from pplr.features import extract_features
 from pplr.model import ReIDModel
 from pplr.parallel import rank
 from pplr.presets import PRESETS
-from pplr.store import PackedImages, write_json, write_split
+from pplr.store import PackedImages, write_json
 from pplr.training import train_epoch
+from tests.packing import write_split
 
 N, P, D = 300, 3, 512
 
@@ -30,8 +31,7 @@ def images(folder: Path) -> PackedImages:
     path = folder / f"images-{os.environ.get('RANK', 'alone')}"
     pixels = np.random.default_rng(0).integers(0, 256, (N, 32, 16, 3)).astype(np.uint8)
     if not path.exists():
-        paths = [str(i) for i in range(N)]
-        write_split(path, [pixels], shape=pixels.shape, columns={}, paths=paths)
+        write_split(path, pixels, paths=[str(i) for i in range(N)])
     return PackedImages(path)
 
 

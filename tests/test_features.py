@@ -7,7 +7,8 @@ from pplr.augment import to_normalised
 from pplr.backbones import make_backbone
 from pplr.features import extract_features, extract_global_features
 from pplr.model import ReIDModel
-from pplr.store import PackedImages, write_split
+from pplr.store import PackedImages
+from tests.packing import write_split
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -22,7 +23,7 @@ def pixels():
 def pack(folder, pixels):
     columns = {"pids": np.ones(len(pixels), np.int32), "camids": np.zeros(len(pixels), np.int32)}
     paths = [f"{i}.jpg" for i in range(len(pixels))]
-    write_split(folder, [pixels], shape=pixels.shape, columns=columns, paths=paths)
+    write_split(folder, pixels, columns=columns, paths=paths)
     return PackedImages(folder)
 
 

@@ -10,6 +10,9 @@ from pplr.errors import DataError, MissingInputError
 from pplr.store import (
     ARRAYS,
     PackedImages,
+    chunk_file,
+    complete_split,
+    create_split,
     read_arrays,
     read_digest,
     read_json,
@@ -17,8 +20,8 @@ from pplr.store import (
     table_digest,
     write_arrays,
     write_json,
-    write_split,
 )
+from tests.packing import write_split
 
 PATHS = ("a/0.jpg", "a/é1.jpg", "b/2.jpg", "b/3.jpg", "b/4.jpg")
 
@@ -60,8 +63,7 @@ def split(tmp_path, images, monkeypatch):
     path = tmp_path / "train"
     write_split(
         path,
-        (images[i : i + 2] for i in (0, 2, 4)),
-        shape=images.shape,
+        images,
         columns={
             "pids": np.array([1, 1, 2, 2, 0], np.int32),
             "camids": np.array([0, 1, -1, 1, 0], np.int32),
@@ -376,12 +378,38 @@ def test_a_split_has_the_same_bytes_twice(split, images, tmp_path):
     pids, camids = read_arrays(split, "pids", "camids")
     write_split(
         tmp_path / "again",
-        [images[:2], images[2:4], images[4:]],
-        shape=images.shape,
+        images,
         columns={"pids": pids, "camids": camids},
         paths=PATHS,
     )
     assert files_below(tmp_path / "again") == files_below(split)
+
+
+@pytest.mark.parametrize("rows", [[0], [4], [1, 2], [0, 1, 4], [0, 1, 2, 3, 4]])
+def test_broken_rows_are_left_out_of_every_array(tmp_path, monkeypatch, images, rows):
+    monkeypatch.setattr(store, "IMAGES_PER_CHUNK", 2)
+    pids, camids = np.array([1, 1, 2, 2, 0], np.int32), np.array([0, 1, -1, 1, 0], np.int32)
+    kept = [row for row in range(5) if row not in rows]
+    broken = DataError("x", where="y", value="cut", allowed="z", next_step="w")
+    create_split(tmp_path / "train", images.shape)[...] = images
+    complete_split(
+        tmp_path / "train",
+        columns={"pids": pids, "camids": camids},
+        paths=PATHS,
+        broken=dict.fromkeys(rows, broken),
+    )
+    packed = PackedImages(tmp_path / "train")
+    np.testing.assert_array_equal(packed[np.arange(len(packed))], images[kept])
+    read = read_arrays(tmp_path / "train", "pids", "camids", "paths")
+    assert [column.tolist() for column in read] == [
+        pids[kept].tolist(),
+        camids[kept].tolist(),
+        [PATHS[row] for row in kept],
+    ]
+    assert read_digest(tmp_path / "train") == table_digest([PATHS[row] for row in kept])
+    skipped = metadata(tmp_path / "train")["attributes"]["skipped"]
+    assert skipped == [{"path": PATHS[row], "reason": "cut"} for row in rows]
+    assert chunk_file(tmp_path / "train", 2).exists() == (len(kept) > 4)
 
 
 # --- PackedImages --------------------------------------------------------------------------

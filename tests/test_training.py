@@ -10,8 +10,9 @@ from pplr.backbones import Backbone
 from pplr.epoch import EpochData, EpochResult, EpochStart, TrainingSettings
 from pplr.errors import ClusteringError, DataError, SettingError
 from pplr.model import ReIDModel
-from pplr.store import PackedImages, write_split
+from pplr.store import PackedImages
 from pplr.training import train_epoch
+from tests.packing import write_split
 
 N, D, P = 12, 6, 2
 
@@ -54,13 +55,7 @@ def tiny_model() -> ReIDModel:
 def data(tmp_path: Path) -> EpochData:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (N, 16, 8, 3)).astype(np.uint8)
-    write_split(
-        tmp_path / "train",
-        [images],
-        shape=images.shape,
-        columns={},
-        paths=[f"{i}.jpg" for i in range(N)],
-    )
+    write_split(tmp_path / "train", images, paths=[f"{i}.jpg" for i in range(N)])
     return EpochData(
         images=PackedImages(tmp_path / "train"),
         camids=np.arange(N, dtype=np.int32) % 3,

@@ -17,6 +17,7 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 MAX_PIXELS = 64 * 2**20  # of one image; a few bytes can claim to be any number of them
 NUM_SHOWN = 5
 
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # bytes of a file name that are no UTF-8
 _WITHDRAWN = re.compile(r"duke[-_ ]?mtmc", re.IGNORECASE)
 _WITHDRAWN_NAME = re.compile(r"[0-9]{4}_c[1-8]_f[0-9]{7}\.jpg")
 
@@ -46,7 +47,7 @@ def make_table(
             allowed="each image once in a split",
             next_step="remove one of the two",
         )
-    unwritable = [path for path in paths if any("\ud800" <= letter <= "\udfff" for letter in path)]
+    unwritable = [path for path in paths if _NO_TEXT.search(path)]
     if unwritable:
         raise DataError(
             what=f"{len(unwritable)} path(s) are no text.",
@@ -86,8 +87,17 @@ def entries(folder: Path) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Return whether a file is taken for an image, by its suffix."""
-    # a link that leads to itself is no file: os.path says so, where pathlib raises
-    return path.suffix.lower() in SUFFIXES and os.path.isfile(path)  # noqa: PTH113
+    return path.suffix.lower() in SUFFIXES and _is_file(path)
+
+
+def absent_files(root: Path, paths: Iterable[str]) -> list[str]:
+    """Return the paths below root at which there is no file."""
+    return [path for path in paths if not _is_file(f"{root}/{path}")]
+
+
+def _is_file(path: str | Path) -> bool:
+    # pathlib is slower by far, and raises for a link that leads to itself
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _open_row(root: Path, paths: tuple[str, ...], row: int) -> Image.Image:
@@ -108,7 +118,8 @@ def open_rgb(path: Path) -> Image.Image:
             if image.width * image.height > MAX_PIXELS:
                 message = f"{image.width} × {image.height} pixels: exceeds limit of {MAX_PIXELS}"
                 raise ValueError(message)
-            return ImageOps.exif_transpose(image).convert("RGB")
+            ImageOps.exif_transpose(image, in_place=True)
+            return image if image.mode == "RGB" else image.convert("RGB")
     # Besides OSError, Pillow's decoders let through whatever their parsing of broken bytes runs
     # into: SyntaxError, struct.error, IndexError, OverflowError, …
     except Exception as error:

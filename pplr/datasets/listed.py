@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pplr.datasets.files import (
+    absent_files,
     empty_table,
     make_table,
     missing,
@@ -45,7 +46,7 @@ def read_listed(root: Path) -> dict[str, ImageTable]:
     splits = columns["split"]
     _refuse(file, splits, [split not in SPLITS for split in splits], "split", " | ".join(SPLITS))
     numbers = {name: _numbers(file, name, columns[name]) for name in OPTIONAL}
-    absent = [path for path in paths if not (root / path).is_file()]
+    absent = absent_files(root, paths)
     if absent:
         raise missing(
             root / absent[0],
@@ -100,7 +101,7 @@ def _read_columns(file: Path) -> dict[str, list[str]]:
             for name in (*REQUIRED, *OPTIONAL)
             if name in table.column_names
         }
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise DataError(
             what="The table cannot be read.",
             where=str(file),

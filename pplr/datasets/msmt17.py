@@ -4,7 +4,14 @@ import re
 from itertools import chain
 from pathlib import Path
 
-from pplr.datasets.files import make_table, missing, refuse_withdrawn, unread_rows, unreadable
+from pplr.datasets.files import (
+    absent_files,
+    make_table,
+    missing,
+    refuse_withdrawn,
+    unread_rows,
+    unreadable,
+)
 from pplr.datasets.table import ImageTable
 
 LISTS = {
@@ -57,7 +64,7 @@ def read_msmt17(root: Path) -> dict[str, ImageTable]:
 def _read_lists(root: Path, lists: tuple[str, ...], folder: str) -> ImageTable:
     """Return the table of the images that some lists name."""
     rows = list(chain.from_iterable(_read_list(root, name, folder) for name in lists))
-    absent = [path for path, _, _ in rows if not (root / path).is_file()]
+    absent = absent_files(root, (path for path, _, _ in rows))
     if absent:
         raise missing(
             root / absent[0],
