@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from pplr.errors import PplrError, SettingError
-from pplr.params import Params, allowed_values, load_yaml, parse_params
+from pplr.params import Params, allowed_values, load_yaml, nearest, parse_params
 from pplr.presets import EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
 from pplr.schedule import INIT, Schedule, make_schedule
 from pplr.store import remove
@@ -77,12 +77,13 @@ def make_settings(
         The data set is unknown, its folder is not given, or an override cannot be used.
     """
     if dataset not in PRESETS:
+        near = nearest(dataset, PRESETS)
         raise SettingError(
             what="There is no such data set.",
             where="the first argument of `pplr configure`",
             value=dataset,
             allowed=" | ".join(sorted(PRESETS)),
-            next_step="name one of these",
+            next_step=f"did you mean `{near}`?" if near else "name one of these",
         )
     if (data_dir is None) != (dataset == "demo"):
         raise SettingError(
@@ -118,6 +119,7 @@ def make_settings(
 def changed_values(settings: PipelineSettings) -> list[str]:
     """Return a line for each value of params.yaml and schedule.yaml that is another now."""
     old = _load_old(PARAMS) | _flat(_load_old(SCHEDULE))
+    dropped = sorted({path.stem for path in _leftovers(settings.schedule)})
     new = settings.params.model_dump() | _flat(dataclasses.asdict(settings.schedule))
     known = {*new, "alternations", "evaluated", "inputs"}
     return [
@@ -127,6 +129,7 @@ def changed_values(settings: PipelineSettings) -> list[str]:
             if key in old and old[key] != value
         ),
         *(f"{key}: {value} -> removed" for key, value in old.items() if key not in known),
+        *(f"data/: results of alternation {name} -> removed" for name in dropped),
     ]
 
 
@@ -143,7 +146,8 @@ def replace_settings(settings: PipelineSettings) -> list[str]:
         text = format_params(settings.params)
     PARAMS.write_text(text)
     SCHEDULE.write_text(format_schedule(settings.schedule))
-    _remove_leftovers(settings.schedule)
+    for path in _leftovers(settings.schedule):
+        remove(path)
     return changes
 
 
@@ -213,13 +217,12 @@ def _flat(schedule: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _remove_leftovers(schedule: Schedule) -> None:
-    """Remove what alternations that are not in the schedule have left in data/."""
+def _leftovers(schedule: Schedule) -> list[Path]:
+    """Return what alternations that are not in the schedule have left in data/."""
     known = {INIT, *schedule.alternations}
-    for folder in ("alternations", "models", "results/training", "results/evaluation"):
-        for path in (Path("data") / folder).glob("*"):
-            if path.stem not in known:
-                remove(path)
+    folders = ("alternations", "models", "results/training", "results/evaluation")
+    paths = (path for folder in folders for path in (Path("data") / folder).glob("*"))
+    return [path for path in paths if path.stem not in known]
 
 
 def parse_overrides(overrides: list[str]) -> dict[str, Any]:

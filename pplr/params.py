@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -16,6 +16,7 @@ from pplr.errors import MissingInputError, SettingError
 
 Settings = TypeVar("Settings")
 
+OPTIONS = ("epochs", "cameras", "data-dir")  # of `pplr configure`, which are no settings
 BACKBONES = ("demo_resnet", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2")
 
 Strength = Annotated[float, Field(ge=0, le=2)]
@@ -245,12 +246,18 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return dict(values)
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is most like another one, if any is."""
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.5)), None)
+
+
 def check_known_keys(values: Mapping[str, Any], known: tuple[str, ...], *, where: str) -> None:
     """Raise a SettingError for the first key that is not known, naming the nearest known one."""
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f"did you mean `{near[0]}`?" if near else "use one of these"
+            near = nearest(str(key), (*known, *OPTIONS))
+            name = f"pplr configure … --{near}" if near in OPTIONS else near
+            hint = f"did you mean `{name}`?" if name else "use one of these"
             raise SettingError(
                 what=f"There is no setting `{key}`.",
                 where=where,

@@ -7,7 +7,7 @@ from pathlib import Path
 import zarr
 
 from pplr.datasets import read_dataset
-from pplr.datasets.protocol import remarks
+from pplr.datasets.protocol import check_tables, remarks
 from pplr.errors import PplrError
 from pplr.images import check_decoded, check_room, decode_images
 from pplr.store import complete_split, create_split, replacing
@@ -18,13 +18,13 @@ def main() -> dict[str, float]:
     """Write data/dataset.zarr from the schedule's `images`; return how fast they were decoded."""
     params = settings.params()
     size = {"height": params.height, "width": params.width}
-    splits = read_dataset(params, Path(settings.schedule().inputs["images"]))
+    source = Path(settings.schedule().inputs["images"])
+    splits = read_dataset(params, source)
     for line in remarks(params.dataset, splits):
         print(f"warning: {line}", file=sys.stderr)
     N = sum(map(len, splits.values()))
     check_room(Path(), N * params.height * params.width * 3)
-    all_broken: list[PplrError] = []
-    emptied = False  # a split of broken images alone cannot be skipped
+    broken: dict[str, dict[int, PplrError]] = {}
     seconds = 0.0
     with replacing(settings.DATASET) as temporary:
         zarr.create_group(temporary)
@@ -32,11 +32,14 @@ def main() -> dict[str, float]:
             split = temporary / name
             create_split(split, (len(table), params.height, params.width, 3))
             start = time.perf_counter()
-            broken = decode_images(table, split, **size, workers=params.workers, what=name)
+            broken[name] = decode_images(table, split, **size, workers=params.workers, what=name)
             seconds += time.perf_counter() - start
             columns = {"pids": table.pids, "camids": table.camids}
-            complete_split(split, columns=columns, paths=table.paths, broken=broken)
-            all_broken += broken.values()
-            emptied |= len(broken) == len(table) > 0
-        check_decoded(all_broken, skip=params.skip_broken and not emptied)
+            complete_split(split, columns=columns, paths=table.paths, broken=broken[name])
+        # a split of broken images alone cannot be skipped
+        emptied = any(0 < len(table) == len(broken[name]) for name, table in splits.items())
+        errors = [error for of_split in broken.values() for error in of_split.values()]
+        check_decoded(errors, skip=params.skip_broken and not emptied)
+        left = {name: table.without(broken[name]) for name, table in splits.items()}
+        check_tables(left, source)
     return {"images_per_second": round(N / seconds, 1)}

@@ -117,8 +117,10 @@ def test_what_dvc_watches_where_there_is_no_file_is_there(request):
                 "no such data set",
                 "found:   market",
                 "demo | folder | market1501 | msmt17 | table | veri776",
+                "did you mean `market1501`?",
             ],
         ),
+        ("x", None, None, ["no such data set", "name one of these"]),
         ("market1501", None, None, ["--data-dir", "found:   None"]),
         ("demo", "images", None, ["--data-dir", "found:   images"]),
         ("demo", None, "btea=0.3", ["no setting `btea`", "where:   --set", "`beta`?"]),
@@ -182,7 +184,10 @@ def test_results_of_a_longer_schedule_are_removed(repository):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
     (repository / "data" / "raw").mkdir()
-    replace_settings(make("demo", None, epochs=2))
+    dropped = ["data/: results of alternation 02 -> removed"]
+    assert changed_values(make("demo", None, epochs=2)) == dropped
+    assert (repository / "data/models/02/weights").exists()
+    assert replace_settings(make("demo", None, epochs=2)) == dropped
     kept = {path.stem for path in (repository / "data" / "models").iterdir()}
     assert kept == {"init", "00", "01"}
     assert not (repository / "data" / "results" / "training" / "02.json").exists()

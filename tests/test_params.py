@@ -135,7 +135,13 @@ def test_words_and_checks_allow_the_same_numbers(key, value):
 
 
 @pytest.mark.parametrize(
-    ("typo", "nearest"), [("btea", "beta"), ("num_part", "num_parts"), ("xyz", None)]
+    ("typo", "nearest"),
+    [
+        ("btea", "beta"),
+        ("num_part", "num_parts"),
+        ("epohcs", "pplr configure … --epochs"),
+        ("xyz", None),
+    ],
 )
 def test_an_unknown_key_names_the_nearest_known_one(typo, nearest):
     message = refusal(**{typo: 0.3})

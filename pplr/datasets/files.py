@@ -86,18 +86,24 @@ def entries(folder: Path) -> list[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file is taken for an image, by its suffix."""
-    return path.suffix.lower() in SUFFIXES and _is_file(path)
+    """Return whether a file is taken for an image, by its suffix; a dead link is a DataError."""
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    if path.is_symlink() and not path.exists():
+        raise DataError(
+            what="A link leads nowhere.",
+            where=str(path),
+            value=f"a link to {path.readlink()}",
+            allowed="links to files that are there",
+            next_step="remove the link, or bring back the file",
+        )
+    return path.is_file()
 
 
 def absent_files(root: Path, paths: Iterable[str]) -> list[str]:
     """Return the paths below root at which there is no file."""
-    return [path for path in paths if not _is_file(f"{root}/{path}")]
-
-
-def _is_file(path: str | Path) -> bool:
-    # pathlib is slower by far, and raises for a link that leads to itself
-    return os.path.isfile(path)  # noqa: PTH113
+    # pathlib takes three times as long
+    return [path for path in paths if not os.path.isfile(f"{root}/{path}")]  # noqa: PTH113
 
 
 def _open_row(root: Path, paths: tuple[str, ...], row: int) -> Image.Image:

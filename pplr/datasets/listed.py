@@ -71,12 +71,21 @@ def read_listed(root: Path) -> dict[str, ImageTable]:
 
 def find_table(root: Path) -> Path:
     """Return the one table in a folder."""
+    if root.is_file():
+        raise missing(
+            root,
+            "This is a file.",
+            allowed="the folder of the table, which the paths of the images start from",
+            next_step=f"--data-dir {root.parent}",
+        )
     there = root.is_dir()
     files = sorted(file for file in root.iterdir() if file.suffix in SUFFIXES) if there else []
     if len(files) != 1:
         raise missing(
             root,
-            f"There are {len(files)} tables in the folder." if there else "There is no such folder",
+            f"There are {len(files)} tables in the folder."
+            if there
+            else "There is no such folder.",
             allowed="a folder with one .csv or .parquet file, whose paths start there",
             next_step="give the folder of the table with --data-dir; keep other tables elsewhere",
         )

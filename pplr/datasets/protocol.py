@@ -128,5 +128,8 @@ def remarks(dataset: str, tables: Mapping[str, ImageTable]) -> list[str]:
     else:
         lost = len(query) - num_valid_queries(query, gallery)
         if lost:
-            lines.append(f"{lost} queries have no correct image in the gallery and do not count")
+            lines.append(
+                f"{lost} of {len(query)} queries have no correct image in the gallery: "
+                "they do not count"
+            )
     return lines

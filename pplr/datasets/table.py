@@ -1,7 +1,8 @@
 """What every reader of a data set returns: which images there are, and how to open one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,17 @@ class ImageTable:
     def __len__(self) -> int:
         """Return N."""
         return len(self.paths)
+
+    def without(self, rows: Collection[int]) -> Self:
+        """Return the table without some rows."""
+        kept = [row for row in range(len(self)) if row not in rows]
+        return replace(
+            self,
+            paths=tuple(self.paths[row] for row in kept),
+            pids=self.pids[kept],
+            camids=self.camids[kept],
+            open_image=lambda row: self.open_image(kept[row]),
+        )
 
     @property
     def people(self) -> set[int]:

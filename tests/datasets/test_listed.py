@@ -100,7 +100,9 @@ def test_wrong_rows_are_counted_and_the_first_shown(root):
     assert "row 1: 'x0', row 2: 'x1', row 3: 'x2', row 4: 'x3', row 5: 'x4', …\n" in message
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'path,split\n"a/1.jpg,train\n'])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"path,split\xff\na,train\n", b'path,split\n"a/1.jpg,train\n']
+)
 def test_a_broken_csv(root, content):
     (root / "images.csv").write_bytes(content)
     with pytest.raises((DataError, MissingInputError), match=r"table|row"):
@@ -118,6 +120,10 @@ def test_there_must_be_one_table(root):
         read_listed(root)
     with pytest.raises(MissingInputError, match="There is no such folder"):
         read_listed(root / "nowhere")
+    (root / "a.txt").touch()
+    with pytest.raises(MissingInputError, match="This is a file") as caught:
+        read_listed(root / "a.txt")
+    assert str(caught.value).endswith(f"--data-dir {root}")
     (root / "more.csv").write_text(CSV)
     (root / "images.csv").write_text(CSV)
     with pytest.raises(MissingInputError, match="There are 2 tables"):

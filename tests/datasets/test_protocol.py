@@ -85,7 +85,7 @@ def test_remarks_on_counts_and_people():
     assert counts.startswith("not the counts of the published data set: 2 training images (there ")
     assert "1 gallery images (there 15,913)" in counts
     assert shared.startswith("1 identities are in train and in query or gallery: 2;")
-    assert lost == "1 queries have no correct image in the gallery and do not count"
+    assert lost == "1 of 2 queries have no correct image in the gallery: they do not count"
     assert remarks("table", found) == [shared, lost]
     # numbered apart: 2 is another person
     assert shared not in remarks("msmt17", found)

@@ -15,7 +15,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pplr import cli
+from pplr.configure import NAMED_WEIGHTS
 from pplr.datasets import read_dataset
+from pplr.errors import PplrError
 from pplr.history import format_history
 from pplr.store import PackedImages, read_arrays
 from stages import launch
@@ -140,6 +143,19 @@ def test_a_split_of_broken_images_alone_is_an_error(
     assert not (tmp_path / "work/data/dataset.zarr").exists()
 
 
+def test_no_valid_query_may_be_left_when_broken_images_are_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"bounding_box_train/{p:04d}_c1s1_000001_00.jpg" for p in (2, 5)]
+    tests = [f"query/{p:04d}_c1s1_000001_00.jpg" for p in (1, 3)]
+    gallery = [f"bounding_box_test/{p:04d}_c2s1_000001_00.jpg" for p in (1, 4)]
+    images = write_images(tmp_path / "images", [*names, *tests, *gallery])
+    (images / tests[0]).write_bytes(b"")
+    assert prepare(tmp_path / "work", "market1501", images, skip_broken=True) == 1
+    assert "No query has a correct image in the gallery." in capsys.readouterr().err
+    assert not (tmp_path / "work/data/dataset.zarr").exists()
+
+
 def test_the_three_layouts_give_the_same_training_arrays(tmp_path: Path) -> None:
     names = [f"bounding_box_train/{p:04d}_c{c}s1_000001_00.jpg" for p in (2, 5) for c in (1, 2)]
     tests = ["query/0001_c1s1_000001_00.jpg", "bounding_box_test/0001_c2s1_000001_00.jpg"]
@@ -227,6 +243,21 @@ CONTENT = st.one_of(
 DATASETS = ("market1501", "msmt17", "veri776", "table", "folder")
 
 
+def configure(folder: Path, dataset: str, images: Path) -> bool:
+    """Return whether `pplr configure` wrote settings; otherwise it wrote nothing."""
+    for name in ("dvc.yaml", *NAMED_WEIGHTS.values()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    before = digests(folder)
+    with working_in(folder):
+        try:
+            cli.configure(dataset, images, overrides=["backbone=demo_resnet", "weights=random"])
+        except PplrError:
+            assert digests(folder) == before
+            return False
+    return {*digests(folder)} - {*before} == {"params.yaml", "schedule.yaml"}
+
+
 @given(
     files=st.dictionaries(st.one_of(SOME_NAMES, ANY_NAME), CONTENT, max_size=12),
     dataset=st.sampled_from(DATASETS),
@@ -243,7 +274,9 @@ def test_any_folder_gives_a_whole_data_set_or_one_clear_error(
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.is_dir():
                 path.write_bytes(content)
+        configured = configure(work, dataset, images)
         code = prepare(work, dataset, images, skip_broken=skip)  # any other error comes through
+        assert configured or code
         written = {path.name for path in (work / "data").glob("*")}
         assert written == ({"dataset.zarr", "timing"} if code == 0 else set())
         if code == 0:
