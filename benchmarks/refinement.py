@@ -28,6 +28,7 @@ RESULTS = Path(__file__).with_suffix(".csv").resolve()
 # A file for each type of processor, on which the same seed ends elsewhere; pairs are of one file.
 ALL_RESULTS = "refinement*.csv"
 BASELINE = "part_refinement=none global_refinement=none"
+LENGTHS = {15: "iterations=15", 30: "iterations=30", 60: "", 120: "iterations=120"}
 DIMENSION = 512  # of the demo's features
 
 
@@ -51,12 +52,18 @@ STUDIES = (
         "Iterations of an epoch (visits of a class: iterations × 16 / 70)",
         {
             f"{n} ({n * 16 / 70:.0f} visits)": (f"{words}", f"{words} {BASELINE}".strip(), 1)
-            for n, words in (
-                (15, "iterations=15"),
-                (30, "iterations=30"),
-                (60, ""),
-                (120, "iterations=120"),
+            for n, words in LENGTHS.items()
+        },
+    ),
+    Study(
+        "The same, one refinement alone",
+        {
+            f"{name}, {n}": (f"{words} {alone}".strip(), f"{words} {BASELINE}".strip(), 1)
+            for name, alone in (
+                ("PGLR", "part_refinement=none"),
+                ("AALS", "global_refinement=none"),
             )
+            for n, words in LENGTHS.items()
         },
     ),
     Study(

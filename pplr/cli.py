@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pplr.errors import MissingInputError, PplrError
+from pplr.errors import MissingInputError, PplrError, worded
 
 app = typer.Typer(
     help="Unsupervised re-identification by part-based pseudo label refinement.\n\n"
@@ -108,8 +108,8 @@ def main() -> None:
     """Run the command; a user's mistake ends in one message and exit code 1."""
     try:
         app()
-    except PplrError as error:
-        print(error, file=sys.stderr)
+    except (PplrError, OSError) as error:
+        print(worded(error), file=sys.stderr)
         sys.exit(1)
 
 

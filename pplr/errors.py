@@ -45,6 +45,19 @@ def _made_anew(
     return error
 
 
+def worded(error: PplrError | OSError) -> PplrError:
+    """Return an error as it is told to a user: a refusal of the system's in our form."""
+    if isinstance(error, PplrError):
+        return error
+    return DataError(
+        what="The system refuses a file or folder.",
+        where=str(error.filename or "not said by the system"),
+        value=error.strerror or str(error),
+        allowed="what this user may read and write, on a disk with room",
+        next_step="change its permissions, make room, or name another one",
+    )
+
+
 class SettingError(PplrError, ValueError):
     """A setting in params.yaml or schedule.yaml that cannot be used."""
 

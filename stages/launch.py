@@ -28,7 +28,7 @@ SECONDS_FOR_THE_FIRST = 5
 
 def main(stage: str, *arguments: str) -> int:
     """Return the exit code of a stage."""
-    from pplr.errors import PplrError
+    from pplr.errors import PplrError, worded
 
     several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started this process
     try:
@@ -38,10 +38,10 @@ def main(stage: str, *arguments: str) -> int:
         module = importlib.import_module(f"stages.{stage.replace('-', '_')}")
         with process_group() if several else contextlib.nullcontext():
             figures = module.main(*arguments)
-    except PplrError as error:
+    except (PplrError, OSError) as error:
         if several and os.environ["RANK"] != "0":
             time.sleep(SECONDS_FOR_THE_FIRST)
-        print(f"{' '.join((stage, *arguments))}: {error}", file=sys.stderr)
+        print(f"{' '.join((stage, *arguments))}: {worded(error)}", file=sys.stderr)
         return 1
     if not several or os.environ["RANK"] == "0":
         write_timing(stage, arguments[0] if arguments else "all", figures or {})

@@ -191,3 +191,16 @@ def test_counts_of_the_demo(tmp_path):
     # 4 other people in 2 cameras: a query from each camera, the rest and 3 distractors in gallery
     assert lines[2].split() == ["query", "8", "4", "2"]
     assert lines[3].split() == ["gallery", "11", "4", "2"]
+
+
+def test_what_the_system_refuses_is_one_message(run, repository):
+    (repository / "params.yaml").mkdir()
+    code, _, err = run("configure", "demo")
+    assert code == 1
+    assert err == (
+        "The system refuses a file or folder.\n"
+        "  where:   params.yaml\n"
+        "  found:   Is a directory\n"
+        "  allowed: what this user may read and write, on a disk with room\n"
+        "  next:    change its permissions, make room, or name another one\n"
+    )

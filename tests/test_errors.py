@@ -9,6 +9,7 @@ from pplr.errors import (
     PplrError,
     SettingError,
     WeightsError,
+    worded,
 )
 
 PARTS = {
@@ -57,3 +58,12 @@ def test_an_error_comes_whole_from_another_process(kind):
     assert type(copy) is kind
     assert str(copy) == str(error)
     assert (copy.where, copy.value) == ("params.yaml", "7")
+
+
+def test_a_refusal_of_the_system_is_worded_like_any_error():
+    told = str(worded(PermissionError(13, "Permission denied", "images/query")))
+    assert "where:   images/query\n" in told
+    assert "found:   Permission denied\n" in told
+    assert "found:   No space left" in str(worded(OSError(28, "No space left on device")))
+    own = MissingInputError("x", **PARTS)  # is a FileNotFoundError, too
+    assert worded(own) is own

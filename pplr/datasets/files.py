@@ -79,10 +79,7 @@ def image_names(folder: Path) -> list[str]:
 
 def entries(folder: Path) -> list[Path]:
     """Return what is in a folder by name, without hidden files and folders."""
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise unreadable(folder, error) from None
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def is_image(path: Path) -> bool:
@@ -179,17 +176,6 @@ def missing(wanted: Path, what: str, *, allowed: str, next_step: str) -> Missing
         value=f"{there} holds {held}{more}",
         allowed=allowed,
         next_step=next_step,
-    )
-
-
-def unreadable(path: Path, error: OSError) -> DataError:
-    """Return the error for a file or folder that the system does not let be read."""
-    return DataError(
-        what="The data cannot be read.",
-        where=str(path),
-        value=error.strerror or str(error),
-        allowed="a file or folder that this user may read",
-        next_step="change its permissions, or name another one",
     )
 
 

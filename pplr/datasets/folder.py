@@ -25,7 +25,7 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
     MissingInputError
         There is no such folder, or no image in it.
     DataError
-        A folder cannot be read, or links lead back into themselves.
+        Links lead nowhere, or back into themselves.
     """
     refuse_withdrawn(root)
     paths = _image_paths(root) if root.is_dir() else []

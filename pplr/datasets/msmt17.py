@@ -10,7 +10,6 @@ from pplr.datasets.files import (
     missing,
     refuse_withdrawn,
     unread_rows,
-    unreadable,
 )
 from pplr.datasets.table import ImageTable
 
@@ -84,10 +83,7 @@ def _read_list(root: Path, name: str, folder: str) -> list[tuple[str, int, int]]
             allowed=", ".join(chain.from_iterable(LISTS.values())),
             next_step="copy it from the archive",
         )
-    try:
-        lines = (root / name).read_text(errors="replace").splitlines()
-    except OSError as error:
-        raise unreadable(root / name, error) from None
+    lines = (root / name).read_text(errors="replace").splitlines()
     matches = [(line, _LINE.fullmatch(line.strip())) for line in lines if line.strip()]
     unread = [line for line, match in matches if match is None or match[2] == "00"]
     if unread:

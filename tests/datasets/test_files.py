@@ -104,9 +104,3 @@ def test_what_is_taken_for_an_image(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "d.jpg").mkdir()
     assert {path.name for path in tmp_path.iterdir() if is_image(path)} == {"a.jpg", "b.PNG"}
-
-
-def test_a_folder_that_cannot_be_read(tmp_path):
-    with pytest.raises(DataError, match="The data cannot be read") as caught:
-        files.image_names(tmp_path / "nowhere")
-    assert "No such file or directory" in str(caught.value)

@@ -143,6 +143,18 @@ def test_a_split_of_broken_images_alone_is_an_error(
     assert not (tmp_path / "work/data/dataset.zarr").exists()
 
 
+def test_what_the_system_refuses_is_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = write_images(tmp_path / "images", ["1.jpg"])
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/data").touch()
+    assert prepare(tmp_path / "work", "folder", images) == 1
+    error = capsys.readouterr().err
+    assert "prepare-data: The system refuses a file or folder.\n  where:   data\n" in error
+    assert "found:   File exists" in error
+
+
 def test_no_valid_query_may_be_left_when_broken_images_are_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
