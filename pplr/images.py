@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import shutil
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -89,6 +90,15 @@ _decode_own: partial[dict[int, PplrError]]  # of a decoding process, sent once
 def _start_process(decode: partial[dict[int, PplrError]]) -> None:
     global _decode_own
     _decode_own = decode
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed, which the pool does not notice."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _decode_in_process(block: Block) -> dict[int, PplrError]:

@@ -43,6 +43,9 @@ def main(stage: str, *arguments: str) -> int:
             time.sleep(SECONDS_FOR_THE_FIRST)
         print(f"{' '.join((stage, *arguments))}: {worded(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
+        return 130  # as shells say it
     if not several or os.environ["RANK"] == "0":
         write_timing(stage, arguments[0] if arguments else "all", figures or {})
     return 0

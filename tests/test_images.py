@@ -1,5 +1,8 @@
 import os
+import select
 import shutil
+import subprocess
+import sys
 import time
 from functools import partial
 
@@ -90,6 +93,43 @@ def test_row_i_is_image_i(monkeypatch, decode, workers):
     )
     assert isinstance(broken[7], DataError)
     assert (broken[7].where, broken[7].value) == ("7.jpg", "cut")
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from pathlib import Path
+from pplr import images
+from pplr.datasets.table import ImageTable
+from pplr.store import create_split
+from tests.test_images import tell_who_decodes
+
+N = 2 * images.BLOCK
+zeros = np.zeros(N, np.int32)
+table = ImageTable(tuple(map(str, range(N))), zeros, zeros, tell_who_decodes)
+create_split(Path("train"), (N, 4, 2, 3))
+images.decode_images(table, Path("train"), height=4, width=2, workers=2, what="train")
+"""
+
+
+def tell_who_decodes(row):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+
+def test_decoding_processes_end_with_a_killed_one(tmp_path, request):
+    environment = {**os.environ, "PYTHONPATH": str(request.config.rootpath)}
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        assert int(process.stdout.readline()) != process.pid  # another one decodes
+        process.kill()
+        # the output ends with the last process that could write to it
+        while select.select([process.stdout], [], [], 20)[0]:
+            if not process.stdout.read(4096):
+                return
+    pytest.fail("a process goes on")
 
 
 def test_a_table_without_images(decode):

@@ -155,6 +155,19 @@ def test_what_the_system_refuses_is_one_message(
     assert "found:   File exists" in error
 
 
+def test_an_interrupted_stage_says_so_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    images = write_images(tmp_path / "images", ["1.jpg"])
+    monkeypatch.setattr("stages.prepare_data.complete_split", interrupt)
+    assert prepare(tmp_path / "work", "folder", images) == 130
+    assert capsys.readouterr().err.endswith("prepare-data: stopped; `dvc repro` goes on\n")
+    assert [*(tmp_path / "work/data").iterdir()] == []
+
+
 def test_no_valid_query_may_be_left_when_broken_images_are_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
