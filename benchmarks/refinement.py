@@ -67,6 +67,13 @@ STUDIES = (
         },
     ),
     Study(
+        "The same, both, with beta 0.9",
+        {
+            f"{n}": (f"{words} beta=0.9".strip(), f"{words} {BASELINE}".strip(), 1)
+            for n, words in LENGTHS.items()
+        },
+    ),
+    Study(
         "What acts, and from which epoch on (6 epochs)",
         {
             "AALS from 0, no PGLR": ("aals_epoch=0 global_refinement=none", BASELINE, 1),
