@@ -196,9 +196,10 @@ def test_broken_images_are_skipped_and_told(capsys):
     )
 
 
-def test_images_that_the_disk_has_no_room_for(tmp_path):
-    free = shutil.disk_usage(tmp_path).free
-    check_room(tmp_path, free // 2)
+def test_images_that_the_disk_has_no_room_for(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=3 * 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    check_room(tmp_path, 3 * 10**9)
     with pytest.raises(DataError, match="do not fit on the disk") as caught:
-        check_room(tmp_path, 2 * free)
-    assert f"{2 * free / 1e9:.0f}"[:2] in str(caught.value)
+        check_room(tmp_path, 12 * 10**9)
+    assert "found:   12.0 GB of images, 3.0 GB free" in str(caught.value)
