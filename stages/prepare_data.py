@@ -34,12 +34,15 @@ def main() -> dict[str, float]:
             start = time.perf_counter()
             broken[name] = decode_images(table, split, **size, workers=params.workers, what=name)
             seconds += time.perf_counter() - start
-            columns = {"pids": table.pids, "camids": table.camids}
-            complete_split(split, columns=columns, paths=table.paths, broken=broken[name])
         # a split of broken images alone cannot be skipped
         emptied = any(0 < len(table) == len(broken[name]) for name, table in splits.items())
         errors = [error for of_split in broken.values() for error in of_split.values()]
         check_decoded(errors, skip=params.skip_broken and not emptied)
         left = {name: table.without(broken[name]) for name, table in splits.items()}
         check_tables(left, source)
+        for name, table in splits.items():
+            columns = {"pids": table.pids, "camids": table.camids}
+            complete_split(
+                temporary / name, columns=columns, paths=table.paths, broken=broken[name]
+            )
     return {"images_per_second": round(N / seconds, 1)}

@@ -132,6 +132,13 @@ def test_decoding_processes_end_with_a_killed_one(tmp_path, request):
     pytest.fail("a process goes on")
 
 
+def test_a_table_without_some_rows():
+    sources = [noise(4, 2, seed) for seed in range(4)]
+    left = table_of(*sources).without([1])
+    assert left.paths == ("0.jpg", "2.jpg", "3.jpg")
+    assert [left.open_image(row) for row in range(3)] == [sources[0], *sources[2:]]
+
+
 def test_a_table_without_images(decode):
     broken, images = decode(table_of())
     assert broken == {}

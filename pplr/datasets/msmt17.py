@@ -4,13 +4,7 @@ import re
 from itertools import chain
 from pathlib import Path
 
-from pplr.datasets.files import (
-    absent_files,
-    make_table,
-    missing,
-    refuse_withdrawn,
-    unread_rows,
-)
+from pplr.datasets.files import absent_files, make_table, missing, refuse_withdrawn, unread_rows
 from pplr.datasets.table import ImageTable
 
 LISTS = {
