@@ -1,0 +1,159 @@
+"""How right pseudo-labels and predictions are, by true identities, for looking only.
+
+A cluster speaks for the identity that most of its images have. A pseudo-label or a prediction is
+right where the cluster it names speaks for the image's own identity.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from pplr.augment import to_normalised
+from pplr.model import ReIDModel, classify
+from pplr.store import PackedImages
+
+BATCH_SIZE = 128
+NUM_GROUPS = 10  # deciles
+
+
+class Figure(NamedTuple):
+    """One measured value: what it is, of which space or decile, and the value."""
+
+    figure: str
+    of: str
+    value: float
+
+
+def majority_identities(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32]) -> NDArray:
+    """Return the identity (C,) int32 that each cluster speaks for; of equal ones the lowest.
+
+    Parameters
+    ----------
+    pseudo_labels
+        (N,) int32 in 0…C-1, -1 for outliers.
+    pids
+        (N,) int32 true identities.
+    """
+    counts = np.zeros((pseudo_labels.max() + 1, pids.max() + 1), np.int64)
+    kept = pseudo_labels >= 0
+    np.add.at(counts, (pseudo_labels[kept], pids[kept]), 1)
+    return counts.argmax(axis=1).astype(np.int32)
+
+
+def agreement_figures(
+    agreement: NDArray[np.float32], pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32]
+) -> list[Figure]:
+    """Return how well cross agreement tells right from wrong pseudo-labels; outliers left out.
+
+    Parameters
+    ----------
+    agreement
+        (N,P) in [0,1], Eq. 6.
+    pseudo_labels
+        (N,) int32, -1 for outliers.
+    pids
+        (N,) int32 true identities.
+
+    Returns
+    -------
+    list
+        `right`, the share of right labels, and `auc` for each part and for the mean over parts:
+        the probability that a right label has more agreement than a wrong one (0.5 is chance).
+    """
+    kept = pseudo_labels >= 0
+    right = (majority_identities(pseudo_labels, pids)[pseudo_labels] == pids)[kept]
+    figures = [Figure("right", "pseudo-labels", float(right.mean()))]
+    scores = {"mean": agreement.mean(axis=1)}
+    scores |= {f"part {p}": values for p, values in enumerate(agreement.T, start=1)}
+    if 0 < right.sum() < len(right):
+        figures += [
+            Figure("auc", of, float(roc_auc_score(right, values[kept])))
+            for of, values in scores.items()
+        ]
+    return figures
+
+
+def prediction_figures(
+    logits: Tensor,
+    pseudo_labels: NDArray[np.int32],
+    agreement: NDArray[np.float32],
+    pids: NDArray[np.int32],
+) -> list[Figure]:
+    """Return how sharp and how right predictions are, and what PGLR makes of the labels.
+
+    Parameters
+    ----------
+    logits
+        (N,1+P,C), the global space first.
+    pseudo_labels
+        (N,) int32, -1 for outliers, which are left out.
+    agreement
+        (N,P) in [0,1].
+    pids
+        (N,) int32 true identities.
+
+    Returns
+    -------
+    list
+        For the global space, each part and the parts' ensemble of Eq. 9: `confidence`, the mean of
+        the largest probability; `entropy`, over log C; `right`, the share of images whose likeliest
+        cluster is right; `mass`, the mean probability on right clusters. By decile of the mean
+        agreement, lowest first: `decile agreement`, and of the images in it the shares `decile
+        labels` (right pseudo-labels), `decile mass` and `decile right` (of the ensemble). The
+        refined label's mass is beta times the labels' plus 1 - beta times the ensemble's.
+    """
+    kept = np.flatnonzero(pseudo_labels >= 0)
+    majority = majority_identities(pseudo_labels, pids)
+    own = torch.from_numpy(majority[None, :] == pids[kept, None])  # (n,C): right clusters
+    q = logits[kept].softmax(dim=2)  # (n,1+P,C)
+    weights = torch.from_numpy(agreement[kept]).softmax(dim=1)
+    ensemble = torch.einsum("np,npc->nc", weights, q[:, 1:])
+    spaces = {"global": q[:, 0], "parts": ensemble}
+    spaces |= {f"part {p}": q[:, p] for p in range(1, q.shape[1])}
+    figures = []
+    for of, probabilities in spaces.items():
+        entropy = torch.special.entr(probabilities).sum(dim=1) / np.log(len(majority))
+        values = {
+            "confidence": probabilities.amax(dim=1),
+            "entropy": entropy,
+            "right": _right(probabilities, own),
+            "mass": (probabilities * own).sum(dim=1),
+        }
+        figures += [Figure(name, of, float(value.mean())) for name, value in values.items()]
+    by_image = {
+        "agreement": torch.from_numpy(agreement[kept].mean(axis=1)),
+        "labels": own[torch.arange(len(kept)), torch.from_numpy(pseudo_labels[kept]).long()],
+        "mass": (ensemble * own).sum(dim=1),
+        "right": _right(ensemble, own),
+    }
+    order = by_image["agreement"].argsort(stable=True)
+    for group, rows in enumerate(order.tensor_split(NUM_GROUPS), start=1):
+        figures += [
+            Figure(f"decile {name}", str(group), float(values[rows].double().mean()))
+            for name, values in by_image.items()
+        ]
+    return figures
+
+
+def _right(probabilities: Tensor, own: Tensor) -> Tensor:
+    """Return (n,) float, 1 where the likeliest of (n,C) clusters is a right one."""
+    likeliest = probabilities.argmax(dim=1, keepdim=True)
+    return own.gather(1, likeliest).squeeze(1).float()
+
+
+def predict(model: ReIDModel, classifiers: Tensor, images: PackedImages) -> Tensor:
+    """Return the logits (N,1+P,C) of images under the classifiers (1+P,C,D) of the last epoch."""
+    model.to(memory_format=torch.channels_last).eval()
+
+    def batches() -> Iterator[Tensor]:
+        for start in range(0, len(images), BATCH_SIZE):
+            rows = np.arange(start, min(start + BATCH_SIZE, len(images)))
+            yield classify(model(to_normalised(images[rows], "cpu")), classifiers)
+
+    with torch.inference_mode():
+        return torch.cat(list(batches()))
