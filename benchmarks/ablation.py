@@ -21,7 +21,7 @@ from statistics import mean, stdev
 
 import dvc.api
 
-from pplr.schedule import INIT, load_schedule
+from pplr.settings.schedule import INIT, load_schedule
 
 ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LOOKS = 20

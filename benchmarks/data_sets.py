@@ -28,9 +28,10 @@ import psutil
 from PIL import Image
 
 from benchmarks.measuring import GiB, table
-from pplr.datasets.demo import DemoSettings, read_demo
+from pplr.datasets.decoding import decode_images
+from pplr.datasets.demo.drawing import DemoSettings
+from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.msmt17 import read_msmt17
-from pplr.images import decode_images
 
 ROOT = Path(__file__).parents[1]
 # list → images, identities

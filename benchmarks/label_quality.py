@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from pplr.augment import to_normalised
-from pplr.model import ReIDModel, classify
-from pplr.store import PackedImages
+from pplr.network.model import ReIDModel, classify
+from pplr.network.normalising import to_normalised
+from pplr.storage.images import PackedImages
 
 BATCH_SIZE = 128
 NUM_GROUPS = 10  # deciles

@@ -25,10 +25,12 @@ from sklearn.metrics import adjusted_rand_score
 from benchmarks.ablation import ROWS
 from benchmarks.label_quality import Figure, agreement_figures, predict, prediction_figures
 from benchmarks.measuring import table
-from pplr.checkpoint import read_model
-from pplr.configure import format_params, format_schedule, make_settings
-from pplr.schedule import make_schedule
-from pplr.store import PackedImages, read_arrays
+from pplr.network.checkpoint import read_model
+from pplr.settings.configure import make_settings
+from pplr.settings.schedule import make_schedule
+from pplr.settings.writing import format_params, format_schedule
+from pplr.storage.arrays import read_arrays
+from pplr.storage.images import PackedImages
 from stages import settings as run_files
 
 HERE = Path(__file__).parent

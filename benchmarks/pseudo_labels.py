@@ -26,12 +26,14 @@ from benchmarks.running import WEIGHTS, run
 from benchmarks.synthetic import clustered, collapsed, hubs
 from pplr.agreement import cross_agreement
 from pplr.clustering import pseudo_labels
-from pplr.configure import format_params, format_schedule, make_settings
-from pplr.evaluation import retrieval_metrics
-from pplr.jaccard import jaccard_distance, k_reciprocal_encoding
-from pplr.ranking import ranked_list
-from pplr.search import BLOCK, search_attributes
-from pplr.store import read_arrays
+from pplr.evaluation.metrics import retrieval_metrics
+from pplr.jaccard.distance import jaccard_distance
+from pplr.jaccard.encoding import k_reciprocal_encoding
+from pplr.ranking.candidates import BLOCK, search_attributes
+from pplr.ranking.lists import ranked_list
+from pplr.settings.configure import make_settings
+from pplr.settings.writing import format_params, format_schedule
+from pplr.storage.arrays import read_arrays
 
 K1, K2, EPS, MIN_SAMPLES, K = 30, 6, 0.5, 4, 20  # the paper's
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from safetensors.torch import load_file, save_file
 
 from benchmarks.running import FIGURES, last_row, run_demo
-from pplr import backbones
+from pplr.network import backbones
 
 RESULTS = Path(__file__).with_suffix(".csv").resolve()
 # A file for each type of processor, on which the same seed ends elsewhere; pairs are of one file.

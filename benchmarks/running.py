@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 
-from pplr.configure import format_params, format_schedule, make_settings
+from pplr.settings.configure import make_settings
+from pplr.settings.writing import format_params, format_schedule
 
 WEIGHTS = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
 FIGURES = ("mAP", "rank1", "adjusted_rand_index")

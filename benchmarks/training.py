@@ -24,21 +24,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measuring import table
-from pplr import training
-from pplr.augment import IMAGENET_MEAN, IMAGENET_STD, to_normalised
-from pplr.backbones import make_backbone
-from pplr.batches import augmented_batches
-from pplr.centroids import centroid_classifiers
-from pplr.datasets.demo import DemoSettings, read_demo
+from pplr.datasets.decoding import decode_images
+from pplr.datasets.demo.drawing import DemoSettings
+from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.files import make_table
-from pplr.datasets.table import UNKNOWN
-from pplr.epoch import EpochData, EpochStart, TrainingSettings
-from pplr.images import decode_images
-from pplr.model import ReIDModel, classify
-from pplr.objective import Predictions, Targets, epoch_losses
-from pplr.presets import PRESETS
-from pplr.sampler import pk_batches
-from pplr.store import PackedImages, complete_split, create_split
+from pplr.datasets.image_table import UNKNOWN
+from pplr.network.backbones import make_backbone
+from pplr.network.model import ReIDModel, classify
+from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD, to_normalised
+from pplr.settings.presets import PRESETS
+from pplr.storage.images import PackedImages, complete_split, create_split
+from pplr.training import epoch as training
+from pplr.training.centroids import centroid_classifiers
+from pplr.training.loading import augmented_batches
+from pplr.training.objective import Predictions, Targets, epoch_losses
+from pplr.training.records import EpochData, EpochStart, TrainingSettings
+from pplr.training.sampler import pk_batches
 
 HEIGHT, WIDTH, P, BATCH = 128, 64, 3, 64
 BACKBONES = ("mobilenet_v2", "resnet18")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pplr.datasets.demo import DemoSettings, Shot, draw_shot
+from pplr.datasets.demo.drawing import DemoSettings, Shot, draw_shot
 
 ROWS, HEIGHT, WIDTH, GAP = 8, 128, 64, 2
 

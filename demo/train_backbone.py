@@ -19,10 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from pplr.augment import augment, to_normalised
-from pplr.backbones import demo_resnet
-from pplr.datasets.demo import DemoSettings, Shot, demo_person, draw_shot
-from pplr.datasets.people import COLOURS, KINDS, PATTERNS, Person
+from pplr.datasets.demo.drawing import DemoSettings, Shot, demo_person, draw_shot
+from pplr.datasets.demo.people import COLOURS, KINDS, PATTERNS, Person
+from pplr.network.backbones import demo_resnet
+from pplr.network.normalising import to_normalised
+from pplr.training.augment import augment
 
 TARGET = Path(__file__).with_name("backbone.safetensors")
 HEIGHT, WIDTH = 128, 64

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pplr.checks import check_inputs
+from pplr.settings.checks import check_inputs
 from stages import settings
 
 

@@ -2,10 +2,11 @@
 
 from pplr.checks import check_clusters
 from pplr.clustering import pseudo_labels
-from pplr.jaccard import jaccard_distance, k_reciprocal_encoding
-from pplr.ranking import ranked_list
-from pplr.search import search_attributes
-from pplr.store import read_arrays, read_digest, write_arrays
+from pplr.jaccard.distance import jaccard_distance
+from pplr.jaccard.encoding import k_reciprocal_encoding
+from pplr.ranking.candidates import search_attributes
+from pplr.ranking.lists import ranked_list
+from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from stages import settings
 
 

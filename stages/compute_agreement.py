@@ -3,9 +3,9 @@
 import numpy as np
 
 from pplr.agreement import cross_agreement, part_agreement
-from pplr.ranking import ranked_list
-from pplr.search import search_attributes
-from pplr.store import read_arrays, read_digest, write_arrays
+from pplr.ranking.candidates import search_attributes
+from pplr.ranking.lists import ranked_list
+from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from stages import settings
 
 

@@ -1,10 +1,12 @@
 """Evaluate a model on query and gallery."""
 
-from pplr.checkpoint import read_model
-from pplr.distances import distance_blocks, reranked_blocks
-from pplr.evaluation import own_rows, retrieval_metrics_in_blocks
-from pplr.features import extract_global_features
-from pplr.store import PackedImages, read_arrays, write_json
+from pplr.evaluation.distances import distance_blocks, reranked_blocks
+from pplr.evaluation.metrics import own_rows, retrieval_metrics_in_blocks
+from pplr.network.checkpoint import read_model
+from pplr.network.extraction import extract_global_features
+from pplr.storage.arrays import read_arrays
+from pplr.storage.images import PackedImages
+from pplr.storage.json_files import write_json
 from stages import settings
 
 RANKS = {"rank1": 1, "rank5": 5, "rank10": 10}

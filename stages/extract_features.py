@@ -2,10 +2,11 @@
 
 import time
 
-from pplr.checkpoint import read_model
-from pplr.features import extract_features
-from pplr.parallel import rank
-from pplr.store import PackedImages, read_digest, write_arrays
+from pplr.network.checkpoint import read_model
+from pplr.network.extraction import extract_features
+from pplr.network.parallel import rank
+from pplr.storage.arrays import read_digest, write_arrays
+from pplr.storage.images import PackedImages
 from stages import settings
 
 

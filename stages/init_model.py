@@ -2,11 +2,11 @@
 
 import torch
 
-from pplr.backbones import make_backbone
-from pplr.checkpoint import write_model
-from pplr.checks import check_rows
-from pplr.model import ReIDModel
-from pplr.weights import load_backbone, pretrained_state
+from pplr.network.backbones import make_backbone
+from pplr.network.checkpoint import write_model
+from pplr.network.checks import check_rows
+from pplr.network.model import ReIDModel
+from pplr.network.weights import load_backbone, pretrained_state
 from stages import settings
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import zarr
 
 from pplr.datasets import read_dataset
+from pplr.datasets.decoding import check_decoded, check_room, decode_images
 from pplr.datasets.protocol import check_tables, remarks
 from pplr.errors import PplrError
-from pplr.images import check_decoded, check_room, decode_images
-from pplr.store import complete_split, create_split, replacing
+from pplr.storage.images import complete_split, create_split
+from pplr.storage.replacing import replacing
 from stages import settings
 
 

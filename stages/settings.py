@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pplr.params import Params, load_params
-from pplr.schedule import Schedule, load_schedule
+from pplr.settings.params import Params, load_params
+from pplr.settings.schedule import Schedule, load_schedule
 
 PARAMS = Path("params.yaml")
 SCHEDULE = Path("schedule.yaml")

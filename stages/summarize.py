@@ -1,8 +1,10 @@
 """Gather the history of all alternations and the metrics of the last one."""
 
-from pplr.history import Row, clustering_row, write_history
-from pplr.schedule import INIT
-from pplr.store import read_arrays, read_digest, read_json, replacing, write_json
+from pplr.runs.history import Row, clustering_row, write_history
+from pplr.settings.schedule import INIT
+from pplr.storage.arrays import read_arrays, read_digest
+from pplr.storage.json_files import read_json, write_json
+from pplr.storage.replacing import replacing
 from stages import settings
 
 

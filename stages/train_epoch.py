@@ -1,10 +1,18 @@
 """Train one epoch on the refined pseudo-labels of an alternation."""
 
-from pplr.checkpoint import read_model, read_optimizer, read_settings, read_teacher, write_model
-from pplr.epoch import EpochData, EpochStart, TrainingSettings
-from pplr.parallel import rank
-from pplr.store import PackedImages, read_arrays, read_digest, write_json
-from pplr.training import train_epoch
+from pplr.network.checkpoint import (
+    read_model,
+    read_optimizer,
+    read_settings,
+    read_teacher,
+    write_model,
+)
+from pplr.network.parallel import rank
+from pplr.storage.arrays import read_arrays, read_digest
+from pplr.storage.images import PackedImages
+from pplr.storage.json_files import write_json
+from pplr.training.epoch import train_epoch
+from pplr.training.records import EpochData, EpochStart, TrainingSettings
 from stages import settings
 
 

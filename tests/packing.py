@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pplr.store import complete_split, create_split
+from pplr.storage.images import complete_split, create_split
 
 
 def write_split(

@@ -1,4 +1,4 @@
-"""What one process and two processes are compared on; run by tests/test_parallel.py.
+"""What one process and two processes are compared on; run by tests/network/test_parallel.py.
 
 Usage: python -m tests.shared_work FOLDER, alone or under torchrun.
 """
@@ -13,14 +13,15 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
 
-from pplr.backbones import make_backbone
-from pplr.epoch import EpochData, EpochStart, TrainingSettings
-from pplr.features import extract_features
-from pplr.model import ReIDModel
-from pplr.parallel import rank
-from pplr.presets import PRESETS
-from pplr.store import PackedImages, write_json
-from pplr.training import train_epoch
+from pplr.network.backbones import make_backbone
+from pplr.network.extraction import extract_features
+from pplr.network.model import ReIDModel
+from pplr.network.parallel import rank
+from pplr.settings.presets import PRESETS
+from pplr.storage.images import PackedImages
+from pplr.storage.json_files import write_json
+from pplr.training.epoch import train_epoch
+from pplr.training.records import EpochData, EpochStart, TrainingSettings
 from tests.packing import write_split
 
 N, P, D = 300, 3, 512

@@ -6,10 +6,11 @@ import pytest
 from benchmarks import textbook
 from pplr.agreement import cross_agreement
 from pplr.clustering import pseudo_labels
-from pplr.distances import distance_blocks
-from pplr.evaluation import retrieval_metrics_in_blocks
-from pplr.jaccard import jaccard_distance, k_reciprocal_encoding
-from pplr.ranking import ranked_list
+from pplr.evaluation.distances import distance_blocks
+from pplr.evaluation.metrics import retrieval_metrics_in_blocks
+from pplr.jaccard.distance import jaccard_distance
+from pplr.jaccard.encoding import k_reciprocal_encoding
+from pplr.ranking.lists import ranked_list
 
 N, D, PEOPLE = 240, 64, 16
 PIDS = np.arange(N) % PEOPLE

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from benchmarks import textbook
 from pplr.agreement import cross_agreement, part_agreement
-from pplr.ranking import ranked_list
+from pplr.ranking.lists import ranked_list
 
 
 def random_lists(N, P, k, seed=0):

@@ -3,10 +3,10 @@
 import shutil
 from pathlib import Path
 
-from pplr.configure import format_params, format_schedule
-from pplr.params import Params, parse_params
-from pplr.presets import PRESETS
-from pplr.schedule import Schedule, make_schedule
+from pplr.settings.params import Params, parse_params
+from pplr.settings.presets import PRESETS
+from pplr.settings.schedule import Schedule, make_schedule
+from pplr.settings.writing import format_params, format_schedule
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ def tiny_schedule(*, epochs: int = 2) -> Schedule:
     return make_schedule(
         epochs=epochs,
         evaluate_every=epochs,
-        images="pplr/datasets/demo.py",
+        images="pplr/datasets/demo",
         weights=PRESETS["demo"]["weights"],
     )
 

@@ -1,39 +1,5 @@
-"""Readers of data sets, one for each layout on disk."""
+"""Data sets: readers, one for each layout on disk, and the decoding of their images."""
 
-from pathlib import Path
+from pplr.datasets.layouts import read_dataset
 
-from pplr.datasets.demo import DemoSettings, read_demo
-from pplr.datasets.folder import read_folder
-from pplr.datasets.listed import read_listed
-from pplr.datasets.market1501 import read_market1501
-from pplr.datasets.msmt17 import read_msmt17
-from pplr.datasets.protocol import check_tables
-from pplr.datasets.table import ImageTable
-from pplr.datasets.veri776 import read_veri776
-from pplr.params import Params
-
-READERS = {
-    "market1501": read_market1501,
-    "msmt17": read_msmt17,
-    "veri776": read_veri776,
-    "table": read_listed,
-    "folder": read_folder,
-}
-
-
-def read_dataset(params: Params, source: Path) -> dict[str, ImageTable]:
-    """Return the tables train, query and gallery of a data set.
-
-    Parameters
-    ----------
-    params
-        `dataset` says which layout; the embedded data set is drawn by `demo_*`, `height`, `width`.
-    source
-        The folder of the images; the embedded data set reads none.
-    """
-    if params.dataset == "demo":
-        demo = params.select(DemoSettings, prefix="demo_")
-        return read_demo(demo, height=params.height, width=params.width)
-    tables = READERS[params.dataset](source)
-    check_tables(tables, source)
-    return tables
+__all__ = ["read_dataset"]

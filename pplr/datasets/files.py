@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from pplr.datasets.table import ImageTable
+from pplr.datasets.image_table import ImageTable
 from pplr.errors import DataError, MissingInputError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}

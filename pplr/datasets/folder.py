@@ -10,7 +10,7 @@ from pplr.datasets.files import (
     missing,
     refuse_withdrawn,
 )
-from pplr.datasets.table import UNKNOWN, ImageTable
+from pplr.datasets.image_table import UNKNOWN, ImageTable
 from pplr.errors import DataError
 
 

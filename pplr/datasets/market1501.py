@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from pplr.datasets.image_table import ImageTable
 from pplr.datasets.named_folders import NamedFolders, read_named_folders
-from pplr.datasets.table import ImageTable
 
 LAYOUT = NamedFolders(
     folders={"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"},

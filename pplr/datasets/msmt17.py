@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from pplr.datasets.files import absent_files, make_table, missing, refuse_withdrawn, unread_rows
-from pplr.datasets.table import ImageTable
+from pplr.datasets.image_table import ImageTable
 
 LISTS = {
     "train": ("list_train.txt", "list_val.txt"),

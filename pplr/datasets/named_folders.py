@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pplr.datasets.files import image_names, make_table, missing, refuse_withdrawn, unread_rows
-from pplr.datasets.table import ImageTable
+from pplr.datasets.image_table import ImageTable
 
 
 @dataclass(frozen=True)

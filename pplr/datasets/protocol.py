@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pplr.datasets.files import shown
-from pplr.datasets.table import UNKNOWN, ImageTable
+from pplr.datasets.image_table import UNKNOWN, ImageTable
 from pplr.errors import DataError
 
 # Images by split, people of train and of query, cameras; where copies differ, all that are right.

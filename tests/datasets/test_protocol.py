@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pplr.datasets.image_table import ImageTable
 from pplr.datasets.protocol import check_tables, format_counts, num_valid_queries, remarks
-from pplr.datasets.table import ImageTable
 from pplr.errors import DataError
-from pplr.evaluation import own_rows, retrieval_metrics
+from pplr.evaluation.metrics import own_rows, retrieval_metrics
 
 
 def table(*rows, distractor=None):

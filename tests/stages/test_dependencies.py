@@ -1,6 +1,5 @@
-"""The code that each stage depends on in dvc.yaml is the code it runs."""
+"""dvc.yaml lists, for each stage, the code it runs and the settings it reads."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,73 +7,103 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages import dependencies
+from stages.dependencies import EXEMPT, differences, imported_files, is_exempt, read_settings
+from stages.order import STAGES, script
 from tests.tiny import ROOT
 
-# They make no number: they read settings, word errors, or show progress.
-EXEMPT = {
-    "pplr/__init__.py",
-    "pplr/checks.py",
-    "pplr/errors.py",
-    "pplr/params.py",
-    "pplr/progress.py",
-    "pplr/schedule.py",
-    "stages/__init__.py",
-    "stages/settings.py",
+ENTRIES = {
+    name: whole.get("do", whole)
+    for name, whole in YAML().load(ROOT / "dvc.yaml")["stages"].items()
 }
 
-STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+
+@pytest.fixture(autouse=True)
+def in_the_repository(monkeypatch):
+    monkeypatch.chdir(ROOT)
 
 
-def imported_files(file: Path) -> set[str]:
-    """Return the project's files that a file imports, directly or through one not exempt."""
-    found: set[str] = set()
-    waiting = [file]
-    while waiting:
-        tree = ast.parse(waiting.pop().read_text())
-        for node in ast.walk(tree):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                stem = ROOT / name.replace(".", "/")
-                for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-                    relative = str(path.relative_to(ROOT))
-                    if path.is_file() and relative not in found:
-                        found.add(relative)
-                        if relative not in EXEMPT:
-                            waiting.append(path)
-    return found
+def test_stages_stand_in_dvc_yaml_in_their_order():
+    assert tuple(ENTRIES) == STAGES
 
 
-def stage_deps(name: str) -> set[str]:
-    stage = STAGES[name].get("do", STAGES[name])
-    return {dep for dep in stage["deps"] if dep.startswith(("pplr", "stages"))}
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_lists_the_code_it_runs_and_the_settings_it_reads(stage):
+    assert differences(stage, ENTRIES[stage]) == []
 
 
-def test_a_file_imports_what_its_imports_import() -> None:
-    found = imported_files(ROOT / "stages" / "cluster.py")
-    assert "pplr/jaccard.py" in found
-    assert "pplr/store.py" in found
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_run_by_its_name_and_says_what_it_does(stage):
+    assert ENTRIES[stage]["cmd"].split()[:4] == ["python", "-m", "stages.launch", stage]
+    assert ENTRIES[stage]["desc"]
+
+
+def test_a_file_imports_what_its_imports_import():
+    found = imported_files(Path(script("cluster")))
+    # by way of pplr/ranking/__init__.py, or directly
+    assert {"pplr/ranking/lists.py", "pplr/ranking/candidates.py"} <= found
+    assert "pplr/jaccard/rows.py" in found
     assert "pplr/losses.py" not in found
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_the_code_it_runs(name: str) -> None:
-    script = f"stages/{name.replace('-', '_')}.py"
-    needed = {
-        path.rsplit("/", 1)[0] if path.startswith("pplr/datasets/") else path
-        for path in imported_files(ROOT / script) - EXEMPT
+def test_a_package_stands_for_the_module_its_name_comes_from(tmp_path, monkeypatch):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "room" / "__init__.py").write_text("from room.deep import name\n")
+    (tmp_path / "room" / "deep.py").write_text("name = 1\n")
+    (tmp_path / "room" / "other.py").write_text("")
+    (tmp_path / "stage.py").write_text("from room import name\n")
+    monkeypatch.chdir(tmp_path)
+    assert imported_files(Path("stage.py")) == {"room/deep.py"}
+
+
+def test_what_is_missing_or_too_much_is_said():
+    entry = {
+        "deps": [*ENTRIES["cluster"]["deps"], "pplr/losses.py"],
+        "params": [name for name in ENTRIES["cluster"]["params"] if name != "eps"],
     }
-    assert stage_deps(name) == needed | {script}
+    entry["deps"].remove("pplr/clustering.py")
+    assert differences("cluster", entry) == [
+        "cluster: deps lacks pplr/clustering.py",
+        "cluster: deps has pplr/losses.py too much",
+        "cluster: params lacks eps",
+    ]
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_is_run_by_its_name_and_says_what_it_does(name: str) -> None:
-    stage = STAGES[name].get("do", STAGES[name])
-    assert stage["cmd"].split()[:4] == ["python", "-m", "stages.launch", name]
-    assert stage["desc"]
+def test_write_mends_the_lists_and_nothing_else(tmp_path, monkeypatch, capsys):
+    text = (ROOT / "dvc.yaml").read_text()
+    broken = text.replace("      - pplr/clustering.py\n", "").replace("      - eps\n", "")
+    file = tmp_path / "dvc.yaml"
+    file.write_text(broken)
+    monkeypatch.setattr(dependencies, "PIPELINE", file)
+    monkeypatch.setattr(sys, "argv", ["dependencies"])
+    assert dependencies.main() == 1
+    assert "cluster: deps lacks pplr/clustering.py" in capsys.readouterr().out
+    assert file.read_text() == broken
+    monkeypatch.setattr(sys, "argv", ["dependencies", "--write"])
+    assert dependencies.main() == 0
+    assert YAML(typ="safe").load(file) == YAML(typ="safe").load(text)
+    assert dependencies.main() == 0
+    assert capsys.readouterr().out.endswith("dvc.yaml lists what every stage reads\n")
+
+
+def test_the_settings_that_a_script_reads(tmp_path):
+    assert read_settings(Path(script("cluster"))) == [
+        *("search", "k1", "k2", "eps", "min_samples", "k"),
+    ]
+    assert "device" not in read_settings(Path(script("cluster")))  # it is read, and exempt
+    assert "num_hard_negatives" in read_settings(Path(script("train-epoch")))
+
+
+@pytest.mark.parametrize("path", EXEMPT)
+def test_what_is_exempt_is_there(path):
+    assert (ROOT / path).exists()
+
+
+def test_words_are_exempt_and_numbers_are_not():
+    for path in ("pplr/errors.py", "pplr/checks.py", "pplr/settings/presets.py"):
+        assert is_exempt(path)
+    for path in ("pplr/losses.py", "pplr/storage/arrays.py", "pplr/jaccard/distance.py"):
+        assert not is_exempt(path)
 
 
 # seconds that a stage need not wait; where faiss, torchvision or timm are used, they are imported
@@ -82,13 +111,13 @@ HEAVY = {"faiss", "timm", "torch", "torchvision"}
 WITH_TORCH = {"extract-features", "evaluate", "init-model", "train-epoch"}
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_imports_no_large_library_that_it_does_not_use(name: str) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_imports_no_large_library_that_it_does_not_use(stage):
     code = (
-        f"import sys, stages.launch, stages.{name.replace('-', '_')};"
+        f"import sys, stages.launch, stages.{stage.replace('-', '_')};"
         f"print(*sorted({HEAVY} & sys.modules.keys()))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == (["torch"] if name in WITH_TORCH else [])
+    assert done.stdout.split() == (["torch"] if stage in WITH_TORCH else [])

@@ -15,7 +15,7 @@ import zarr
 from ruamel.yaml import YAML
 
 from benchmarks.ablation import ROWS
-from pplr.store import read_arrays
+from pplr.storage.arrays import read_arrays
 from stages import launch, settings
 from tests.tiny import ROOT, digests, make_workspace, tiny_params, tiny_schedule, write_settings
 

@@ -15,12 +15,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pplr import cli
-from pplr.configure import NAMED_WEIGHTS
+from pplr.cli import main as cli
 from pplr.datasets import read_dataset
 from pplr.errors import PplrError
-from pplr.history import format_history
-from pplr.store import PackedImages, read_arrays
+from pplr.runs.history import format_history
+from pplr.settings.configure import NAMED_WEIGHTS
+from pplr.storage.arrays import read_arrays
+from pplr.storage.images import PackedImages
 from stages import launch
 from tests.datasets.trees import write_images
 from tests.stages.test_pipeline import run_all, working_in

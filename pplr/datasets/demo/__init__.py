@@ -1,0 +1,1 @@
+"""The embedded data set: people, cameras and scenes that are drawn."""

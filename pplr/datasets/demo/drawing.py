@@ -1,0 +1,182 @@
+"""The images of the embedded data set: generated people before generated cameras."""
+
+from dataclasses import dataclass
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pplr.datasets.demo.bodies import draw_figure
+from pplr.datasets.demo.cameras import Camera, develop, illuminate, random_camera, soften
+from pplr.datasets.demo.people import Person, look_alike, random_person
+from pplr.datasets.demo.scenes import OCCLUDERS, background, occlude
+from pplr.datasets.demo.sketch import Pose
+
+SUPERSAMPLING = 3
+
+
+SEEDS = 2**31
+
+
+# One stream of random numbers for each thing that varies, so that the strength of one never
+# changes another.
+PEOPLE, TWINS, CAMERAS, VISITS, FRAMES = range(5)
+
+
+POSE, VIEW, BOX, SCENE, OCCLUDER, LIGHT, BLUR = range(10, 17)
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """How many people, images and cameras, and how hard: strengths from 0 (off) to 2.
+
+    Parameters
+    ----------
+    people
+        Train people; as many others are test people. At least 2.
+    images
+        Images of each person, at least 4: two in each of two cameras.
+    cameras
+        At least 2.
+    distractors
+        Images in the gallery that are nobody's match.
+    camera
+        Colour cast, exposure and saturation of each camera.
+    light
+        Brightness, contrast, gradients and shade of each shot.
+    blur
+        Of each camera and each shot.
+    pose
+        Walking phase, swing of the limbs, stoop, size.
+    views
+        Share of shots from any side instead of from the front.
+    boxes
+        Bodies cut or shifted by a bad detector box.
+    occluders
+        Objects and people before a part of the body.
+    lookalikes
+        Share of people who come in pairs that share all but one garment, 0…1.
+    backgrounds
+        How much scenes differ by camera, and how much stands in them.
+    seed
+        0 ≤ seed < 2³¹.
+    """
+
+    people: int = 64
+    images: int = 16
+    cameras: int = 6
+    distractors: int = 64
+    camera: float = 1.5
+    light: float = 0.4
+    blur: float = 0.4
+    pose: float = 1.0
+    views: float = 1.0
+    boxes: float = 0.3
+    occluders: float = 0.3
+    lookalikes: float = 0.25
+    backgrounds: float = 1.0
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One image to draw: `who` numbers people and strangers, `number` the shots of each of them."""
+
+    who: int
+    camid: int
+    number: int
+
+
+def demo_person(settings: DemoSettings, who: int) -> Person:
+    """Return person number `who`: 1…2·people, and strangers above.
+
+    Of the train people and of the test people, the first ones come as pairs of look-alikes.
+    """
+    place = (who - 1) % settings.people  # among the train or the test people
+    paired = 2 * round(settings.lookalikes * settings.people / 2)
+    if who <= 2 * settings.people and place % 2 and place < paired:
+        first = random_person(_random(settings, PEOPLE, who - 1))
+        return look_alike(first, _random(settings, TWINS, who))
+    return random_person(_random(settings, PEOPLE, who))
+
+
+def draw_shot(settings: DemoSettings, shot: Shot, *, height: int, width: int) -> Image.Image:
+    """Return one image, a pure function of its arguments.
+
+    Parameters
+    ----------
+    settings
+        Strengths and seed.
+    shot
+        Who, where, and which of that person's shots.
+    height, width
+        Pixels.
+    """
+
+    def random(stream: int) -> np.random.Generator:
+        return _random(settings, stream, shot.who, shot.number)
+
+    camera = random_camera(_random(settings, CAMERAS, shot.camid))
+    light = random(LIGHT)
+    lit_from = 1 if light.random() < 0.5 * settings.light else -1
+    scene = background(
+        camera.scene, random(SCENE), settings.backgrounds, height=height, width=width
+    )
+    size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
+    canvas = scene.resize(size, Image.Resampling.BILINEAR)
+    _draw_person(canvas, settings, shot, camera, lit_from)
+    _draw_occluder(canvas, settings, random(OCCLUDER))
+    image = soften(
+        canvas.resize((width, height), Image.Resampling.BOX), camera, random(BLUR), settings.blur
+    )
+    pixels: NDArray[np.float32] = np.asarray(image, dtype=np.float32) / np.float32(255)  # (H, W, 3)
+    pixels = illuminate(pixels, light, settings.light, lit_from)
+    pixels = develop(pixels, camera, settings.camera)
+    return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def _draw_person(
+    canvas: Image.Image, settings: DemoSettings, shot: Shot, camera: Camera, lit_from: int
+) -> None:
+    rng = _random(settings, POSE, shot.who, shot.number)
+    phase, swing, stoop, size = rng.uniform((0, 0.5, -0.1, -0.08), (2 * pi, 1, 0.25, 0.08))
+    turned, direction, jitter = _random(settings, VIEW, shot.who, shot.number).random(3)
+    quarter = int(4 * direction) if turned < settings.views else 0
+    pose = Pose(
+        yaw=quarter * pi / 2 + settings.views * (jitter - 0.5),
+        phase=phase,
+        swing=0.55 * settings.pose * swing,
+        stoop=settings.pose * stoop,
+        tilt=0.1 + settings.camera * camera.tilt,
+        lit_from=lit_from,
+    )
+    # the detector's box decides where in the image the body lies and how large it is
+    across, up, zoom, bad, cut = _random(settings, BOX, shot.who, shot.number).uniform(
+        (-1, -1, -1, 0, -1), 1
+    )
+    zoom = 1 + settings.boxes * 0.06 * zoom
+    drop = 0.03 * settings.boxes * up
+    if bad < 0.3 * settings.boxes:
+        zoom *= 1 + 0.25 * abs(cut)
+        drop += 0.22 * cut if cut > 0 else 0.04 * cut
+    height = zoom * (1 + settings.pose * size) * 0.88 * canvas.height
+    feet = (canvas.width * (0.5 + 0.12 * settings.boxes * across), canvas.height * (0.95 + drop))
+    draw_figure(canvas, demo_person(settings, shot.who), pose, feet=feet, size=height)
+
+
+def _draw_occluder(canvas: Image.Image, settings: DemoSettings, rng: np.random.Generator) -> None:
+    if rng.random() >= 0.35 * settings.occluders:
+        return
+    kind = int(rng.integers(len(OCCLUDERS) + 1))
+    if kind < len(OCCLUDERS):
+        occlude(canvas, rng, OCCLUDERS[kind])
+        return
+    side = 1 if rng.random() < 0.5 else -1  # a passer-by, half inside the image
+    pose = Pose(yaw=rng.uniform(0, 2 * pi), phase=rng.uniform(0, 2 * pi), swing=0.4)
+    feet = (canvas.width * (0.5 + side * rng.uniform(0.35, 0.5)), canvas.height * 1.03)
+    draw_figure(canvas, random_person(rng), pose, feet=feet, size=0.95 * canvas.height)
+
+
+def _random(settings: DemoSettings, *stream: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, *stream])

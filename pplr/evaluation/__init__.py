@@ -1,0 +1,5 @@
+"""Evaluation: mAP and CMC, and the distances they come from."""
+
+from pplr.evaluation.metrics import retrieval_metrics
+
+__all__ = ["retrieval_metrics"]

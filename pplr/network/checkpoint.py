@@ -1,0 +1,113 @@
+"""Model folders in and out: safetensors and JSON, no pickle."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pplr.errors import DataError, MissingInputError
+from pplr.network.backbones import make_backbone
+from pplr.network.model import ReIDModel
+from pplr.storage.json_files import read_json, write_json
+from pplr.storage.replacing import replacing
+
+
+def write_model(
+    path: Path,
+    model: ReIDModel,
+    settings: dict[str, str | int],
+    *,
+    optimizer: dict[str, Tensor] | None = None,
+    teacher: dict[str, Tensor] | None = None,
+    classifiers: Tensor | None = None,
+) -> None:
+    """Write a model folder, replacing it as a whole.
+
+    Parameters
+    ----------
+    path
+        The folder; it gets `weights.safetensors`, `settings.json` and, where given,
+        `optimizer.safetensors`, `ema.safetensors` and `classifiers.safetensors`.
+    model
+        The model.
+    settings
+        `backbone`, `height`, `width` and `num_parts`, from which `read_model` builds the model
+        again.
+    optimizer
+        Optimizer state of backbone and BNNecks, by `exp_avg.<parameter>` and the like.
+    teacher
+        State of the mean teacher's model.
+    classifiers
+        (1+P,C,D), for looking only: every epoch starts with new ones.
+    """
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        save_file(_packed(model.state_dict()), temporary / "weights.safetensors")
+        write_json(temporary / "settings.json", settings)
+        if optimizer is not None:
+            save_file(_packed(optimizer), temporary / "optimizer.safetensors")
+        if teacher is not None:
+            save_file(_packed(teacher), temporary / "ema.safetensors")
+        if classifiers is not None:
+            save_file(_packed({"classifiers": classifiers}), temporary / "classifiers.safetensors")
+
+
+def read_model(path: Path) -> ReIDModel:
+    """Return the model of a folder, on the CPU.
+
+    Raises
+    ------
+    MissingInputError
+        There is no model in the folder.
+    """
+    if not (path / "weights.safetensors").is_file():
+        raise MissingInputError(
+            what="A model is missing.",
+            where=str(path),
+            value="no weights.safetensors",
+            allowed="a model folder written by init-model or train-epoch",
+            next_step="run `dvc repro`, which makes it",
+        )
+    settings = read_json(path / "settings.json")
+    size = {"height": settings["height"], "width": settings["width"]}
+    model = ReIDModel(make_backbone(settings["backbone"], **size), settings["num_parts"])
+    model.load_state_dict(_read_tensors(path / "weights.safetensors"))
+    return model
+
+
+def read_settings(path: Path) -> dict[str, str | int]:
+    """Return the settings a model folder was built from."""
+    return read_json(path / "settings.json")
+
+
+def read_optimizer(path: Path) -> dict[str, Tensor] | None:
+    """Return the optimizer state of a model folder; None before the first epoch."""
+    return _read_if_there(path / "optimizer.safetensors")
+
+
+def read_teacher(path: Path) -> dict[str, Tensor] | None:
+    """Return the state of the mean teacher's model; None where a model has no teacher."""
+    return _read_if_there(path / "ema.safetensors")
+
+
+def _read_if_there(file: Path) -> dict[str, Tensor] | None:
+    return _read_tensors(file) if file.is_file() else None
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise DataError(
+            what="A model's file cannot be read.",
+            where=str(file),
+            value=str(error),
+            allowed="what init-model or train-epoch wrote",
+            next_step="remove the model's folder and run `dvc repro`",
+        ) from None
+
+
+def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    # detached, on the CPU and in the plain memory layout, so that the bytes depend on values alone
+    return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}

@@ -1,0 +1,132 @@
+"""Checks of settings against each other and against what lies on disk."""
+
+import contextlib
+import difflib
+import io
+import shlex
+from pathlib import Path
+from typing import Any
+
+from pplr.errors import MissingInputError, SettingError
+from pplr.settings.params import Params
+from pplr.settings.schedule import Schedule
+
+TIMM = "timm/"  # what the names of its backbones begin with
+
+
+def check_inputs(params: Params, schedule: Schedule) -> None:
+    """Raise unless the schedule's inputs exist and are those the settings speak of.
+
+    Raises
+    ------
+    MissingInputError
+        An input is not there, or is an empty folder.
+    SettingError
+        `weights` is a file other than the schedule's, a backbone has no such weights, or there is
+        no such device.
+    """
+    check_device(params.device)
+    check_launcher(params.launcher)
+    if params.backbone.startswith(TIMM):
+        check_timm_name(params.backbone)
+    for key, path in schedule.inputs.items():
+        _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml")
+    weights = params.weights
+    if weights == "imagenet" and params.backbone == "demo_resnet":
+        raise SettingError(
+            what="There are no ImageNet weights for this backbone.",
+            where="weights in params.yaml",
+            value="imagenet, with backbone demo_resnet",
+            allowed="a file, or random",
+            next_step="set `backbone` to one of torchvision's, or `weights` to a file",
+        )
+    if weights not in ("imagenet", "random") and weights != schedule.inputs["weights"]:
+        raise SettingError(
+            what="params.yaml and schedule.yaml name different weights.",
+            where="weights in params.yaml, inputs.weights in schedule.yaml",
+            value=f"{weights} and {schedule.inputs['weights']}",
+            allowed="the same path twice, or weights: imagenet | random",
+            next_step="write both with `pplr configure … --set weights=PATH`",
+        )
+
+
+def check_device(device: str) -> None:
+    """Raise a SettingError where torch cannot use the device."""
+    if device == "cpu":
+        return
+    import torch  # two seconds that the CPU need not wait
+
+    count = torch.cuda.device_count()
+    if int(device.partition(":")[2] or 0) >= count:
+        raise SettingError(
+            what="torch cannot use this device.",
+            where="device in params.yaml",
+            value=f"{device}, with {count} CUDA devices",
+            allowed="cpu" if count == 0 else f"cpu, cuda, cuda:0 … cuda:{count - 1}",
+            next_step="set `device: cpu`, or install a torch that sees the GPU",
+        )
+
+
+def check_launcher(launcher: str) -> None:
+    """Raise a SettingError where torchrun does not take the launcher's options."""
+    if launcher == "python":
+        return
+    from torch.distributed.run import get_args_parser  # two seconds that one process need not wait
+
+    words = shlex.split(launcher)[1:]
+    messages = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(messages):
+            get_args_parser().parse_args([*words, "-m", "stages.launch"])
+    except SystemExit:
+        lines = messages.getvalue().splitlines() or ["no options that start a stage"]
+        raise SettingError(
+            what="torchrun does not take these options.",
+            where="launcher in params.yaml",
+            value=f"{launcher}: {lines[-1]}",
+            allowed="python, or torchrun with its own options",
+            next_step="as `launcher: torchrun --standalone --nproc-per-node 2`",
+        ) from None
+
+
+def check_timm_name(name: str) -> None:
+    """Raise a SettingError unless timm is installed and has the model `timm/<name>`."""
+    known = import_timm(name).list_models()
+    short = name.removeprefix(TIMM)
+    if short.partition(".")[0] not in known:  # a tag of pretrained weights may follow
+        near = difflib.get_close_matches(short, known, n=3)
+        advice = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()"
+        raise backbone_error(name, "timm has no such model", advice)
+
+
+def import_timm(name: str) -> Any:
+    """Return the library timm, an extra."""
+    try:
+        import timm
+    except ImportError:
+        advice = "pip install -e '.[timm]'"
+        raise backbone_error(name, "timm is not installed", advice) from None
+    return timm
+
+
+def backbone_error(name: str, problem: str, next_step: str) -> SettingError:
+    """Return the error for a backbone of timm that cannot be used."""
+    return SettingError(
+        what="This backbone of timm cannot be used.",
+        where="backbone in params.yaml",
+        value=f"{name}: {problem}",
+        allowed="a model of timm that gives a feature map",
+        next_step=next_step,
+    )
+
+
+def _check_exists(path: Path, *, where: str) -> None:
+    empty = path.is_dir() and not any(path.iterdir())
+    if not path.exists() or empty:
+        raise MissingInputError(
+            what="An input of the pipeline is missing.",
+            where=where,
+            value=f"{path}, {'an empty folder' if empty else 'which does not exist'}",
+            allowed="a file or folder that is there",
+            next_step="name what is there: `pplr configure … --data-dir PATH --set weights=PATH`",
+        )

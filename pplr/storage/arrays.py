@@ -1,0 +1,142 @@
+"""Zarr groups in and out: how arrays lie on disk."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import ZstdCodec
+
+from pplr.errors import DataError, MissingInputError
+from pplr.storage.checks import damaged
+from pplr.storage.layout import ARRAYS
+from pplr.storage.replacing import replacing
+
+SHARD_CHUNK_BYTES = 4 * 2**20
+
+
+def table_digest(paths: Sequence[str]) -> str:
+    """Return the SHA-256 of a split's paths in row order, which every group of it carries."""
+    return hashlib.sha256("\n".join(paths).encode()).hexdigest()
+
+
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    digest: str,
+    attributes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
+    """Write a Zarr group with one shard an array, compressed by Zstd with its checksum.
+
+    Parameters
+    ----------
+    path
+        The group's folder; it is replaced as a whole.
+    arrays
+        Arrays by name; each name is described in `ARRAYS`.
+    digest
+        `table_digest` of the split the rows belong to.
+    attributes
+        More attributes, by the name of their array.
+    """
+    with replacing(path) as temporary:
+        group = zarr.create_group(temporary, attributes={"table": digest})
+        for name, values in arrays.items():
+            write_array(group, name, values)
+            group[name].attrs.update((attributes or {}).get(name, {}))
+
+
+def read_arrays(path: Path, *names: str, digest: str | None = None) -> list[NDArray[Any]]:
+    """Return arrays of a group, in the order of `names`.
+
+    Parameters
+    ----------
+    path
+        The group's folder.
+    names
+        Which arrays.
+    digest
+        `table_digest` the group must carry; None takes any.
+
+    Raises
+    ------
+    MissingInputError
+        There is no such group.
+    DataError
+        The group belongs to another table, or an array is damaged.
+    """
+    group = open_group(path)
+    if digest is not None and group.attrs["table"] != digest:
+        raise DataError(
+            what="The arrays belong to another table of images.",
+            where=str(path),
+            value=f"table {group.attrs['table']}",
+            allowed=f"table {digest}",
+            next_step="run `dvc repro`, which makes them anew",
+        )
+    return [_read_array(group, name, path) for name in names]
+
+
+def read_digest(path: Path) -> str:
+    """Return the `table_digest` that a group carries."""
+    return str(open_group(path).attrs["table"])
+
+
+def write_array(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
+    """Write an array into one shard of compressed chunks of about `SHARD_CHUNK_BYTES`."""
+    row_bytes = max(1, values[:1].nbytes)
+    rows = min(max(1, len(values)), max(1, SHARD_CHUNK_BYTES // row_bytes))
+    shard = -(-max(1, len(values)) // rows) * rows
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=(rows, *values.shape[1:]),
+        shards=(shard, *values.shape[1:]),
+        compressors=ZstdCodec(checksum=True),
+        **description(name),
+    )
+    array[...] = values
+
+
+def description(name: str) -> dict[str, Any]:
+    """Return what Zarr is told of an array beside its shape and type."""
+    dimensions, what, unit = ARRAYS[name]
+    return {
+        "dimension_names": dimensions,
+        "attributes": {"description": what, "unit": unit},
+        # a chunk of zeros is written like any other, so that a missing file is an error
+        "config": {"write_empty_chunks": True},
+    }
+
+
+def open_group(path: Path) -> zarr.Group:
+    """Return a group, read-only."""
+    try:
+        return zarr.open_group(path, mode="r")
+    except FileNotFoundError:
+        raise MissingInputError(
+            what="A group of arrays is missing.",
+            where=str(path),
+            value="no Zarr group",
+            allowed="a group written by a stage of the pipeline",
+            next_step="run `dvc repro`, which makes it",
+        ) from None
+    except ValueError as error:  # JSONDecodeError of a cut zarr.json
+        raise damaged(path.name, path, problem=str(error)) from None
+
+
+def _read_array(group: zarr.Group, name: str, path: Path) -> NDArray[Any]:
+    try:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+        values = np.asarray(array[...])
+    except Exception as error:  # a codec raises what it likes for a flipped bit
+        raise damaged(name, path, problem=f"{type(error).__name__}: {error}") from None
+    if array.nchunks_initialized < array.nchunks:  # zarr has filled in zeros
+        raise damaged(name, path, problem="a chunk file is missing")
+    return values

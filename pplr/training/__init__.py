@@ -1,0 +1,6 @@
+"""Training: one epoch on refined pseudo-labels."""
+
+from pplr.training.epoch import train_epoch
+from pplr.training.records import EpochData, EpochResult, EpochStart, TrainingSettings
+
+__all__ = ["EpochData", "EpochResult", "EpochStart", "TrainingSettings", "train_epoch"]

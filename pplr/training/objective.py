@@ -1,0 +1,168 @@
+"""The training objective: which losses the settings ask for, on a batch's predictions."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pplr import losses
+from pplr.training.centroids import CameraProxies
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """The settings of the objective, by their names in params.yaml."""
+
+    beta: float
+    aals_epoch: int
+    pglr_epoch: int
+    smoothing: float
+    part_refinement: str
+    global_refinement: str
+    camera_aware: bool
+    camera_spaces: str
+    lambda_cam: float
+    temperature: float
+    num_hard_negatives: int
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What the model makes of a batch; B images, S = 1+P spaces, the global one first.
+
+    Parameters
+    ----------
+    embeddings
+        (B,S,D) from the BNNecks, unnormalised.
+    logits
+        (B,S,C).
+    teacher_logits
+        (B,C) of the global space, by the mean teacher; None unless it refines the labels.
+    """
+
+    embeddings: Tensor
+    logits: Tensor
+    teacher_logits: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What is known of a batch's images.
+
+    Parameters
+    ----------
+    labels
+        (B,) int64 pseudo-labels.
+    agreement
+        (B,P) in [0,1], Eq. 6.
+    part_agreement
+        (B,P,P) in [0,1]; None unless parts refine parts.
+    camids
+        (B,) int64, -1 unknown.
+    """
+
+    labels: Tensor
+    agreement: Tensor
+    part_agreement: Tensor | None
+    camids: Tensor
+
+
+def epoch_losses(
+    predictions: Predictions,
+    targets: Targets,
+    settings: ObjectiveSettings,
+    *,
+    epoch: int,
+    proxies: CameraProxies | None = None,
+) -> dict[str, Tensor]:
+    """Return the summands of the objective by name, Eq. 5 and 11.
+
+    Parameters
+    ----------
+    predictions, targets
+        Of one batch.
+    settings
+        Which losses act, from which epoch on.
+    epoch
+        Zero-based number of the epoch.
+    proxies
+        The camera-aware proxies; None without the camera loss.
+
+    Returns
+    -------
+    dict
+        `part_loss`, `global_loss`, `triplet_loss` and, with proxies, `camera_loss`, which is
+        multiplied by λ_cam already.
+    """
+    terms = {
+        "part_loss": _part_loss(predictions, targets, settings, epoch),
+        "global_loss": _global_loss(predictions, targets, settings, epoch),
+        "triplet_loss": losses.softmax_triplet(predictions.embeddings[:, 0], targets.labels),
+    }
+    if proxies is not None:
+        camera = _camera_loss(predictions.embeddings, targets, proxies, settings)
+        terms["camera_loss"] = settings.lambda_cam * camera
+    return terms
+
+
+def _part_loss(
+    predictions: Predictions, targets: Targets, settings: ObjectiveSettings, epoch: int
+) -> Tensor:
+    """Return the loss of the parts under `part_refinement`."""
+    part_logits, refinement = predictions.logits[:, 1:], settings.part_refinement
+    if refinement == "none":
+        return losses.part_cross_entropy(part_logits, targets.labels)
+    if refinement == "constant" or epoch < settings.aals_epoch:
+        smoothing = settings.smoothing
+        return losses.part_cross_entropy(part_logits, targets.labels, smoothing=smoothing)
+    if refinement == "parts":
+        assert targets.part_agreement is not None, "compute-agreement has made it"
+        return losses.part_to_part_refinement(
+            part_logits, targets.labels, targets.part_agreement, beta=settings.beta
+        )
+    return losses.agreement_aware_label_smoothing(part_logits, targets.labels, targets.agreement)
+
+
+def _global_loss(
+    predictions: Predictions, targets: Targets, settings: ObjectiveSettings, epoch: int
+) -> Tensor:
+    """Return the classification loss of the global space under `global_refinement`."""
+    global_logits, refinement = predictions.logits[:, 0], settings.global_refinement
+    if refinement == "none" or epoch < settings.pglr_epoch:
+        return functional.cross_entropy(global_logits, targets.labels)
+    if refinement == "mean-teacher":
+        assert predictions.teacher_logits is not None
+        return losses.mean_teacher_refinement(
+            global_logits, predictions.teacher_logits, targets.labels, beta=settings.beta
+        )
+    # equal agreements weigh every part 1/P
+    uniform = refinement == "parts-uniform"
+    agreement = torch.zeros_like(targets.agreement) if uniform else targets.agreement
+    return losses.part_guided_label_refinement(
+        global_logits, predictions.logits[:, 1:], targets.labels, agreement, beta=settings.beta
+    )
+
+
+def _camera_loss(
+    embeddings: Tensor, targets: Targets, proxies: CameraProxies, settings: ObjectiveSettings
+) -> Tensor:
+    """Return Eq. 4 on the global space; on `all` spaces, plus the parts' mean of it.
+
+    The paper writes it for the global space; the original system has it on the parts as well.
+    """
+    num_spaces = embeddings.shape[1] if settings.camera_spaces == "all" else 1
+    whole, *parts = (
+        losses.inter_camera_contrastive(
+            embeddings[:, space],
+            targets.labels,
+            targets.camids,
+            proxies.features[space],
+            proxies.labels,
+            proxies.camids,
+            temperature=settings.temperature,
+            num_hard_negatives=settings.num_hard_negatives,
+        )
+        for space in range(num_spaces)
+    )
+    return whole + torch.stack(parts).mean() if parts else whole

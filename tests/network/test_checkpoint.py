@@ -1,0 +1,158 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pplr.errors import MissingInputError
+from pplr.network.backbones import make_backbone
+from pplr.network.checkpoint import (
+    read_model,
+    read_optimizer,
+    read_settings,
+    read_teacher,
+    write_model,
+)
+from pplr.network.model import ReIDModel
+from pplr.training.optimizer import make_optimizer, optimizer_state
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SETTINGS = {"backbone": "demo_resnet", "height": 32, "width": 16, "num_parts": 2}
+
+
+@pytest.fixture
+def model():
+    """Return a model whose every tensor is random, running statistics included."""
+    generator = torch.Generator().manual_seed(0)
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), 2)
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) * 9)
+    return model
+
+
+def files_below(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def assert_equal(actual, expected):
+    assert set(actual) == set(expected)
+    assert all(torch.equal(actual[key], expected[key]) for key in expected)
+
+
+def test_a_model_comes_back_as_it_was(tmp_path, model):
+    write_model(tmp_path / "init", model, SETTINGS)
+    again = read_model(tmp_path / "init")
+    assert_equal(again.state_dict(), model.state_dict())
+    assert again.num_parts == 2
+    images = torch.rand(2, 3, 32, 16, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        assert torch.equal(again.eval()(images), model.eval()(images))
+    assert read_settings(tmp_path / "init") == SETTINGS
+
+
+def test_the_folder_by_hand(tmp_path, model):
+    optimizer = {"step": torch.tensor(40.0), "exp_avg.a": torch.ones(2)}
+    classifiers = torch.rand(3, 5, 512)
+    write_model(tmp_path / "00", model, SETTINGS, optimizer=optimizer, classifiers=classifiers)
+    assert set(files_below(tmp_path / "00")) == {
+        "weights.safetensors",
+        "settings.json",
+        "optimizer.safetensors",
+        "classifiers.safetensors",
+    }
+    assert json.loads((tmp_path / "00" / "settings.json").read_text()) == SETTINGS
+    assert_equal(read_optimizer(tmp_path / "00"), optimizer)
+    stored = load_file(tmp_path / "00" / "classifiers.safetensors")
+    assert_equal(stored, {"classifiers": classifiers})
+
+
+def test_before_the_first_epoch_there_is_no_optimizer(tmp_path, model):
+    write_model(tmp_path / "init", model, SETTINGS)
+    assert set(files_below(tmp_path / "init")) == {"weights.safetensors", "settings.json"}
+    assert read_optimizer(tmp_path / "init") is None
+
+
+def test_writing_replaces_the_whole_folder(tmp_path, model):
+    write_model(tmp_path / "00", model, SETTINGS, optimizer={"step": torch.tensor(1.0)})
+    write_model(tmp_path / "00", model, SETTINGS)
+    assert read_optimizer(tmp_path / "00") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["00"]
+
+
+def test_the_bytes_depend_on_the_values_alone(tmp_path, model):
+    optimizer = {"b": torch.rand(2, 3), "a": torch.rand(4)}
+    write_model(tmp_path / "one", model, SETTINGS, optimizer=optimizer)
+    # Another place, another memory layout, gradients, another order, a view of something larger.
+    model.to(memory_format=torch.channels_last)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    wide = torch.zeros(2, 6)
+    wide[:, ::2] = optimizer["b"]
+    other = {"a": optimizer["a"], "b": wide[:, ::2]}
+    write_model(tmp_path / "two", model, SETTINGS, optimizer=other)
+    assert files_below(tmp_path / "one") == files_below(tmp_path / "two")
+
+
+def test_writing_leaves_the_model_as_it_was(tmp_path, model):
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    model.train()
+    write_model(tmp_path / "00", model, SETTINGS)
+    assert_equal(model.state_dict(), before)
+    assert model.training
+    assert next(model.parameters()).requires_grad
+
+
+def test_training_can_go_on_from_what_is_read(tmp_path, model):
+    write_model(tmp_path / "00", model, SETTINGS)
+    again = read_model(tmp_path / "00")
+    trainable = [name for name, p in again.named_parameters() if p.requires_grad]
+    assert trainable == [name for name, p in model.named_parameters() if p.requires_grad]
+    assert "bnnecks.0.bias" not in trainable
+
+
+def test_a_missing_model(tmp_path):
+    with pytest.raises(MissingInputError, match="A model is missing") as caught:
+        read_model(tmp_path / "07")
+    assert str(tmp_path / "07") in str(caught.value)
+    assert "dvc repro" in str(caught.value)
+
+
+def test_a_failed_write_leaves_the_old(tmp_path, model):
+    write_model(tmp_path / "00", model, SETTINGS)
+    before = files_below(tmp_path / "00")
+    with pytest.raises(TypeError):
+        write_model(tmp_path / "00", model, {"backbone": object()})
+    assert files_below(tmp_path / "00") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["00"]
+
+
+def test_a_teacher_has_a_file_of_its_own(tmp_path, model):
+    assert read_teacher(tmp_path / "00") is None
+    teacher = {name: value + 1 for name, value in model.state_dict().items()}
+    write_model(tmp_path / "00", model, SETTINGS, teacher=teacher)
+    assert (tmp_path / "00" / "ema.safetensors").is_file()
+    assert_equal(read_teacher(tmp_path / "00"), teacher)
+    assert_equal(read_model(tmp_path / "00").state_dict(), model.state_dict())
+
+
+def test_weights_and_optimizer_are_three_times_the_parameters(tmp_path):
+    model = ReIDModel(make_backbone("resnet18", height=64, width=32), 3)
+    classifiers = torch.nn.Parameter(torch.ones(4, 700, 512))
+    optimizer = make_optimizer(model, classifiers, lr=0.1, weight_decay=0.0, state=None)
+    model(torch.rand(2, 3, 64, 32)).sum().backward()
+    classifiers.sum().backward()
+    optimizer.step()
+    write_model(
+        tmp_path / "00",
+        model,
+        SETTINGS,
+        optimizer=optimizer_state(model, optimizer),
+        classifiers=classifiers,
+    )
+    sizes = {path.name: path.stat().st_size for path in (tmp_path / "00").iterdir()}
+    parameters = 4 * sum(parameter.numel() for parameter in model.parameters())
+    stored = sizes["weights.safetensors"] + sizes["optimizer.safetensors"]
+    assert stored <= 1.05 * 3 * parameters
+    assert sizes["classifiers.safetensors"] <= 1.05 * 4 * classifiers.numel()

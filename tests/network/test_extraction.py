@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+
+from pplr.network import extraction as features_module
+from pplr.network.backbones import make_backbone
+from pplr.network.extraction import extract_features, extract_global_features
+from pplr.network.model import ReIDModel
+from pplr.network.normalising import to_normalised
+from pplr.storage.images import PackedImages
+from tests.packing import write_split
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+N, P, D = 7, 2, 512
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (N, 32, 16, 3), dtype=np.uint8)
+
+
+def pack(folder, pixels):
+    columns = {"pids": np.ones(len(pixels), np.int32), "camids": np.zeros(len(pixels), np.int32)}
+    paths = [f"{i}.jpg" for i in range(len(pixels))]
+    write_split(folder, pixels, columns=columns, paths=paths)
+    return PackedImages(folder)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory, pixels):
+    return pack(tmp_path_factory.mktemp("images") / "train", pixels)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return a model whose necks have seen images, in training as an epoch leaves it."""
+    torch.manual_seed(0)
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), P).train()
+    with torch.no_grad():
+        model(torch.randn(8, 3, 32, 16))
+    return model
+
+
+def extract(model, images, *, dtype="float32"):
+    return extract_features(
+        model, images, device="cpu", precision="float32", dtype=dtype, what="train"
+    )
+
+
+def test_features_are_normalised(model, images):
+    global_features, part_features = extract(model, images)
+    assert global_features.shape == (N, D)
+    assert part_features.shape == (N, P, D)
+    assert global_features.dtype == part_features.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(global_features, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(part_features, axis=2), 1, atol=1e-5)
+    assert np.ptp(global_features, axis=0).max() > 0.01  # images differ
+
+
+def test_row_i_is_image_i(model, images, pixels):
+    global_features, part_features = extract(model, images)
+    model.eval()
+    with torch.inference_mode():
+        for i in range(N):
+            embeddings = model(to_normalised(pixels[i : i + 1], "cpu"))[0].double().numpy()
+            embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+            np.testing.assert_allclose(global_features[i], embeddings[0], atol=1e-5)
+            np.testing.assert_allclose(part_features[i], embeddings[1:], atol=1e-5)
+
+
+def test_rows_follow_the_images(model, images, pixels, tmp_path):
+    order = np.array([3, 0, 6, 1, 5, 2, 4])
+    shuffled = pack(tmp_path / "train", pixels[order])
+    for ours, theirs in zip(extract(model, shuffled), extract(model, images), strict=True):
+        np.testing.assert_allclose(ours, theirs[order], atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 6, 7])
+def test_batch_boundaries_make_no_difference(monkeypatch, model, images, batch_size):
+    together = extract(model, images)
+    monkeypatch.setattr(features_module, "BATCH_SIZE", batch_size)
+    for ours, theirs in zip(extract(model, images), together, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_float16_is_the_rounded_float32(model, images):
+    for half, whole in zip(
+        extract(model, images, dtype="float16"), extract(model, images), strict=True
+    ):
+        assert half.dtype == np.float16
+        np.testing.assert_array_equal(half, whole.astype(np.float16))
+        assert (half != whole).any()
+
+
+def test_global_features_alone_are_the_same(model, images):
+    alone = extract_global_features(model, images, device="cpu", what="query")
+    assert alone.dtype == np.float32
+    np.testing.assert_array_equal(alone, extract(model, images)[0])
+
+
+def test_the_same_twice(model, images):
+    for first, second in zip(extract(model, images), extract(model, images), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_extraction_leaves_the_models_numbers_untouched(model, images):
+    model.train()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    extract(model, images)
+    after = model.state_dict()
+    assert before["bnnecks.0.running_mean"].abs().max() > 0
+    for key, value in before.items():
+        assert torch.equal(after[key], value), key
+    assert not model.training
+
+
+def test_the_model_can_be_trained_afterwards(model, images):
+    extract(model, images)
+    model.train()(torch.zeros(2, 3, 32, 16)).sum().backward()
+    assert next(model.parameters()).grad is not None
+    model.zero_grad()
+
+
+def test_progress_names_the_images(model, images, capsys):
+    extract(model, images)
+    assert capsys.readouterr().err.startswith("extracting train: 1/1")

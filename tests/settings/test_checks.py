@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+from pplr.checks import check_cameras, check_clusters, check_shares
+from pplr.errors import ClusteringError, MissingInputError, SettingError
+from pplr.network.checks import check_rows
+from pplr.settings.checks import check_inputs, check_launcher
+from pplr.settings.params import parse_params
+from pplr.settings.presets import PRESETS
+from pplr.settings.schedule import make_schedule
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").touch()
+    (tmp_path / "w.pth").touch()
+    (tmp_path / "empty").mkdir()
+
+
+def check(*, backbone="resnet50", weights="w.pth", images="images", scheduled="w.pth"):
+    changed = {"backbone": backbone, "weights": weights}
+    check_inputs(
+        parse_params(PRESETS["market1501"] | changed, where="x"),
+        make_schedule(epochs=1, evaluate_every=1, images=images, weights=scheduled),
+    )
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize(
+    "good",
+    [
+        {},
+        {"images": "w.pth"},  # a file will do: the demo's generator
+        {"weights": "imagenet"},
+        {"weights": "random", "backbone": "demo_resnet"},
+        {"backbone": "demo_resnet"},
+    ],
+)
+def test_good_inputs_pass(good):
+    check(**good)
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"images": "none"}, ["inputs.images in schedule.yaml", "none, which does not exist"]),
+        ({"images": "empty"}, ["inputs.images in schedule.yaml", "empty, an empty folder"]),
+        ({"scheduled": "no.pth"}, ["inputs.weights in schedule.yaml", "no.pth, which does not"]),
+    ],
+)
+def test_a_missing_input(wrong, said):
+    with pytest.raises(MissingInputError, match="An input of the pipeline is missing") as caught:
+        check(**wrong)
+    for part in (*said, "pplr configure"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("inputs")
+def test_params_and_schedule_must_name_the_same_weights():
+    with pytest.raises(SettingError, match="name different weights") as caught:
+        check(weights="other.pth")
+    assert "found:   other.pth and w.pth" in str(caught.value)
+    assert "--set weights=PATH" in str(caught.value)
+
+
+@pytest.mark.usefixtures("inputs")
+def test_the_demos_backbone_has_no_imagenet_weights():
+    with pytest.raises(SettingError, match="no ImageNet weights") as caught:
+        check(weights="imagenet", backbone="demo_resnet")
+    assert "found:   imagenet, with backbone demo_resnet" in str(caught.value)
+
+
+# --- clusters ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 0, 1, 1, -1], [-1, 1, 0]])
+def test_two_clusters_are_enough(labels):
+    check_clusters(np.array(labels, np.int32))
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([0, 0, 0], "1 clusters, 0 outliers among 3 images"),
+        ([0, -1, -1, 0], "1 clusters, 2 outliers among 4 images"),
+        ([-1, -1], "0 clusters, 2 outliers among 2 images"),
+        ([], "0 clusters, 0 outliers among 0 images"),
+    ],
+)
+def test_too_few_clusters(labels, found):
+    with pytest.raises(ClusteringError, match="too few clusters") as caught:
+        check_clusters(np.array(labels, np.int32))
+    message = str(caught.value)
+    assert f"found:   {found}" in message
+    assert "where:   eps, min_samples" in message
+    assert "raise `eps`" in message
+    assert "lower `eps`" in message
+
+
+@pytest.mark.parametrize("launcher", ["python", "torchrun", "torchrun --nnodes 2 --rdzv-id=x"])
+def test_launchers_that_torchrun_takes(launcher):
+    check_launcher(launcher)
+
+
+def test_a_misspelt_option_of_torchrun():
+    with pytest.raises(SettingError, match="torchrun does not take these options") as caught:
+        check_launcher("torchrun --standalon --nproc-per-nod 2 --colour")
+    assert "--colour" in str(caught.value)
+    assert "nproc-per-node 2" in str(caught.value)
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(None, 9), (3, 3), (8, 3)])
+def test_enough_rows_for_the_parts(rows, parts):
+    check_rows(rows, parts)
+
+
+def test_too_few_rows_for_the_parts():
+    with pytest.raises(SettingError, match="fewer rows than there are parts") as caught:
+        check_rows(2, 3)
+    assert "3 parts, 2 rows" in str(caught.value)
+
+
+def test_cameras():
+    check_cameras(np.array([0, 4, -1], np.int32))
+    with pytest.raises(SettingError, match="1 known camera"):
+        check_cameras(np.array([4, 4, -1], np.int32))
+
+
+def test_each_process_needs_two_images():
+    check_shares([2, 2, 2, 2])
+    with pytest.raises(ClusteringError, match="too few clusters for so many") as caught:
+        check_shares([2, 3, 1])
+    assert "3 processes, batches of 6 images" in str(caught.value)
+    assert "at most 3 processes" in str(caught.value)

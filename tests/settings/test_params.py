@@ -1,0 +1,305 @@
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pplr.datasets.demo.drawing import DemoSettings
+from pplr.errors import MissingInputError, SettingError
+from pplr.settings.params import Params, allowed_values, load_params, parse_params
+from pplr.settings.presets import PRESETS
+from pplr.settings.reading import load_yaml
+
+VALID = PRESETS["market1501"] | {"samples_per_bn": None}
+
+
+def refusal(**changed):
+    with pytest.raises(SettingError) as caught:
+        parse_params(VALID | changed, where="params.yaml")
+    return str(caught.value)
+
+
+# --- good settings -------------------------------------------------------------------------
+
+
+def test_good_settings_keep_their_values():
+    params = parse_params(VALID, where="params.yaml")
+    assert params.model_dump() == VALID
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("beta", 0),  # a whole number is a number
+        ("beta", 1),
+        ("height", 48),  # three rows of the feature map for three parts
+        ("height", 1024),
+        ("device", "cuda"),
+        ("device", "cuda:1"),
+        ("batch_size", 8),
+        ("demo_camera", 2.0),
+        ("seed", 2**31 - 1),
+    ],
+)
+def test_ends_of_ranges_are_allowed(key, value):
+    assert getattr(parse_params(VALID | {key: value}, where="x"), key) == value
+
+
+def test_settings_cannot_be_changed():
+    params = parse_params(VALID, where="params.yaml")
+    with pytest.raises(ValidationError, match="frozen"):
+        params.beta = 0.3
+    assert params.beta == 0.5
+
+
+# --- bad settings: key, value and what is allowed stand in the message ----------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found", "allowed"),
+    [
+        # wrong type
+        ("height", True, "True", "whole number, >= 32, <= 1024"),
+        ("height", 64.0, "64.0", "whole number, >= 32, <= 1024"),
+        ("height", "64", "'64'", "whole number, >= 32, <= 1024"),
+        ("beta", "0.5", "'0.5'", "number, >= 0, <= 1"),
+        ("beta", True, "True", "number, >= 0, <= 1"),
+        ("beta", None, "None", "number, >= 0, <= 1"),
+        ("beta", [0.5], "[0.5]", "number, >= 0, <= 1"),
+        ("sampler_cameras", 1, "1", "true or false"),
+        ("sampler_cameras", "yes", "'yes'", "true or false"),
+        ("weights", 5, "5", "PATH | imagenet | random"),
+        # out of range, just so where the range is open
+        ("height", 31, "31", "whole number, >= 32, <= 1024"),
+        ("height", 1025, "1025", "whole number, >= 32, <= 1024"),
+        ("eps", 0, "0", "number, > 0, < 1"),
+        ("eps", 1.0, "1.0", "number, > 0, < 1"),
+        ("beta", -0.01, "-0.01", "number, >= 0, <= 1"),
+        ("beta", 1.01, "1.01", "number, >= 0, <= 1"),
+        ("beta", float("nan"), "nan", "number, >= 0, <= 1"),
+        ("lr", float("inf"), "inf", "number, > 0, <= 1"),
+        ("lr", 0.0, "0.0", "number, > 0, <= 1"),
+        ("k1", 1, "1", "whole number, >= 2, <= 1000"),
+        ("seed", -1, "-1", "whole number, >= 0, < 2147483648"),
+        ("seed", 2**31, "2147483648", "whole number, >= 0, < 2147483648"),
+        ("num_instances", 1, "1", "whole number, >= 2"),
+        # no such choice
+        ("dataset", "market", "'market'", "demo | market1501 | msmt17 | veri776 | table | folder"),
+        ("part_refinement", "part", "'part'", "agreement | constant | parts | none"),
+        ("feature_dtype", "float64", "'float64'", "float16 | float32"),
+        ("device", "gpu", "'gpu'", "cpu | cuda | cuda:N"),
+        ("device", "cuda:", "'cuda:'", "cpu | cuda | cuda:N"),
+        ("device", "cpu\n", "'cpu\\n'", "cpu | cuda | cuda:N"),
+        ("weights", "", "''", "PATH | imagenet | random"),
+    ],
+)
+def test_a_bad_value_is_refused(key, value, found, allowed):
+    assert refusal(**{key: value}).splitlines()[:4] == [
+        f"The setting `{key}` cannot be used.",
+        "  where:   params.yaml",
+        f"  found:   {found}",
+        f"  allowed: {allowed}",
+    ]
+
+
+@pytest.mark.parametrize("key", Params.model_fields)
+def test_every_setting_refuses_a_list_and_has_words_for_what_it_allows(key):
+    message = refusal(**{key: []})
+    assert f"The setting `{key}` cannot be used." in message
+    assert f"  allowed: {allowed_values(key)}" in message
+    assert allowed_values(key)
+
+
+@given(key=st.sampled_from(list(Params.model_fields)), value=st.integers(-3, 2000))
+@settings(max_examples=200, deadline=None)
+def test_words_and_checks_allow_the_same_numbers(key, value):
+    words = allowed_values(key)
+    if "number" not in words or key in (
+        "batch_size",
+        "num_instances",
+        "k1",
+        "k2",
+        "height",
+        "num_parts",
+        "samples_per_bn",
+    ):
+        return
+    bounds = [part.split() for part in words.split(", ")[1:]]
+    compare = {">": float.__gt__, ">=": float.__ge__, "<": float.__lt__, "<=": float.__le__}
+    expected = all(compare[sign](float(value), float(bound)) for sign, bound in bounds)
+    try:
+        parse_params(VALID | {key: value}, where="x")
+        assert expected
+    except SettingError:
+        assert not expected
+
+
+@pytest.mark.parametrize(
+    ("typo", "nearest"),
+    [
+        ("btea", "beta"),
+        ("num_part", "num_parts"),
+        ("epohcs", "pplr configure … --epochs"),
+        ("xyz", None),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known_one(typo, nearest):
+    message = refusal(**{typo: 0.3})
+    assert f"There is no setting `{typo}`." in message
+    assert f"{typo}: 0.3" in message
+    hint = "use one of these" if nearest is None else f"did you mean `{nearest}`?"
+    assert message.endswith(f"next:    {hint}")
+
+
+def test_a_key_that_is_no_text_is_unknown():
+    with pytest.raises(SettingError, match="There is no setting `1`"):
+        parse_params(VALID | {1: 2}, where="params.yaml")
+
+
+@pytest.mark.parametrize("key", Params.model_fields)
+def test_every_setting_is_needed(key):
+    values = {name: value for name, value in VALID.items() if name != key}
+    with pytest.raises(SettingError) as caught:
+        parse_params(values, where="params.yaml")
+    assert f"The setting `{key}` cannot be used." in str(caught.value)
+    assert "found:   nothing" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_instances", "good"),
+    [(64, 4, True), (8, 4, True), (66, 4, False), (4, 4, False), (4, 2, True), (9, 4, False)],
+)
+def test_a_batch_holds_two_whole_classes_at_least(batch_size, num_instances, good):
+    changed = {"batch_size": batch_size, "num_instances": num_instances}
+    if good:
+        assert parse_params(VALID | changed, where="x").batch_size == batch_size
+        return
+    message = refusal(**changed)
+    assert "The setting `batch_size` cannot be used." in message
+    assert f"found:   {batch_size}" in message
+    assert f"allowed: a multiple of num_instances, {num_instances}, and twice it" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "allowed"),
+    [
+        ({"k1": 10, "k2": 11}, "k2", "at most k1, 10"),
+        ({"height": 64, "num_parts": 5}, "num_parts", "at most height / 16, 4"),
+    ],
+)
+def test_settings_that_do_not_go_together(changes, key, allowed):
+    message = refusal(**changes)
+    assert f"The setting `{key}` cannot be used." in message
+    assert f"found:   {changes[key]}" in message
+    assert f"allowed: {allowed}" in message
+
+
+# --- files ---------------------------------------------------------------------------------
+
+
+def test_a_missing_file(tmp_path):
+    path = tmp_path / "params.yaml"
+    with pytest.raises(MissingInputError, match="A settings file is missing") as caught:
+        load_params(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "NoneType"),
+        (b"- beta\n- 0.3\n", "list"),
+        (b"beta 0.3\n", "str"),
+        (b"beta: [0.3\n", "while parsing"),
+        (b"beta: 0.3\nbeta: 0.4\n", "duplicate key"),
+        (b"beta: 0.3\n---\nbeta: 0.4\n", "another document"),
+        (b"beta: \xff\n", "invalid start byte"),
+        (b"lr: 2001-99-99\n", "month"),
+    ],
+)
+def test_a_file_that_is_no_yaml_mapping(tmp_path, content, found):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SettingError, match="no YAML mapping") as caught:
+        load_params(path)
+    assert found in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_bad_setting_in_a_file_names_the_file(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("btea: 0.3\n")
+    with pytest.raises(SettingError, match="did you mean `beta`") as caught:
+        load_params(path)
+    assert str(path) in str(caught.value)
+
+
+def test_yaml_is_read_as_dvc_reads_it(tmp_path):
+    serialize = pytest.importorskip("dvc.utils.serialize")
+    path = tmp_path / "params.yaml"
+    path.write_text("a: 08\nb: 010\nc: yes\nd: 1e-3\ne: 0o7\nf: '1'\ng: ~\nh: .5\n")
+    values = load_yaml(path)
+    assert values == serialize.load_yaml(str(path))
+    assert values["d"] == 0.001
+    assert values["c"] == "yes"
+
+
+# --- select --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Search:
+    k1: int
+    eps: float
+
+
+def test_select_takes_the_fields_of_a_dataclass():
+    assert parse_params(VALID, where="x").select(Search) == Search(k1=30, eps=0.5)
+
+
+def test_select_with_a_prefix():
+    params = parse_params(VALID | {"demo_people": 5, "demo_blur": 0.25, "seed": 8}, where="x")
+    demo = params.select(DemoSettings, prefix="demo_")
+    assert (demo.people, demo.blur) == (5, 0.25)
+    assert demo.seed == VALID["demo_seed"]  # demo_seed, not seed
+
+
+@pytest.mark.parametrize("value", [None, 2, 16, 32, 64])
+def test_batch_norms_groups_divide_the_batch(value):
+    assert parse_params(VALID | {"samples_per_bn": value}, where="x").samples_per_bn == value
+
+
+@pytest.mark.parametrize("value", [1, 0, 15, 128, 2.0, "null"])
+def test_other_groups_are_refused(value):
+    message = refusal(samples_per_bn=value)
+    assert f"found:   {value!r}" in message
+    assert "or null" in message
+
+
+def test_parts_cannot_refine_a_single_part():
+    message = refusal(part_refinement="parts", num_parts=1)
+    assert "there are no other parts" in message
+    assert refusal(num_parts=0)
+
+
+@pytest.mark.parametrize(
+    "launcher", ["python", "torchrun", "torchrun --standalone --nproc-per-node 2"]
+)
+def test_launchers(launcher):
+    assert parse_params(VALID | {"launcher": launcher}, where="x").launcher == launcher
+
+
+@pytest.mark.parametrize("launcher", ["", "mpirun", "torchrunner", "python -u"])
+def test_other_launchers_are_refused(launcher):
+    assert "python | torchrun OPTIONS" in refusal(launcher=launcher)
+
+
+@pytest.mark.parametrize("backbone", ["timm/vit_small_patch16_224.dino", "resnet50"])
+def test_backbones(backbone):
+    assert parse_params(VALID | {"backbone": backbone}, where="x").backbone == backbone
+
+
+@pytest.mark.parametrize("backbone", ["resnet", "timm/", "timm/Res Net", "timm/../x"])
+def test_other_backbones_are_refused(backbone):
+    assert "timm/NAME" in refusal(backbone=backbone)

@@ -1,0 +1,259 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pplr.errors import ClusteringError, DataError, SettingError
+from pplr.network import parallel
+from pplr.network.backbones import Backbone
+from pplr.network.model import ReIDModel
+from pplr.storage.images import PackedImages
+from pplr.training.epoch import train_epoch
+from pplr.training.records import EpochData, EpochResult, EpochStart, TrainingSettings
+from tests.packing import write_split
+
+N, D, P = 12, 6, 2
+
+SETTINGS = TrainingSettings(
+    beta=0.5,
+    aals_epoch=5,
+    pglr_epoch=2,
+    smoothing=0.1,
+    part_refinement="agreement",
+    global_refinement="parts",
+    ema_decay=0.9,
+    camera_aware=False,
+    camera_spaces="all",
+    lambda_cam=0.5,
+    temperature=0.07,
+    num_hard_negatives=50,
+    iterations=4,
+    batch_size=8,
+    num_instances=2,
+    sampler_cameras=True,
+    samples_per_bn=None,
+    lr=1e-2,
+    weight_decay=5e-4,
+    lr_step=3,
+    lr_gamma=0.1,
+    pad=1,
+    erase_probability=0.5,
+    seed=1,
+    precision="float32",
+)
+
+
+def tiny_model() -> ReIDModel:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(3, D, kernel_size=3, stride=2)
+    return ReIDModel(Backbone({"conv": conv}, num_features=D), num_parts=P)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> EpochData:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (N, 16, 8, 3)).astype(np.uint8)
+    write_split(tmp_path / "train", images, paths=[f"{i}.jpg" for i in range(N)])
+    return EpochData(
+        images=PackedImages(tmp_path / "train"),
+        camids=np.arange(N, dtype=np.int32) % 3,
+        pseudo_labels=np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, -1], dtype=np.int32),
+        global_features=rng.standard_normal((N, D)).astype(np.float16),
+        part_features=rng.standard_normal((N, P, D)).astype(np.float16),
+        agreement=rng.random((N, P)).astype(np.float32),
+    )
+
+
+def train(
+    model: ReIDModel,
+    data: EpochData,
+    settings: TrainingSettings = SETTINGS,
+    *,
+    epoch: int = 0,
+    start: EpochStart | None = None,
+) -> EpochResult:
+    start = start or EpochStart()
+    return train_epoch(model, data, settings, epoch=epoch, start=start, device="cpu")
+
+
+def test_the_same_seed_and_epoch_give_the_same_weights(data: EpochData) -> None:
+    models = [tiny_model() for _ in range(3)]
+    results = [
+        train(model, data, epoch=epoch) for model, epoch in zip(models, (0, 0, 1), strict=True)
+    ]
+    states = [model.state_dict() for model in models]
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+    assert results[0].losses == results[1].losses
+    assert not torch.equal(states[0]["backbone.conv.weight"], states[2]["backbone.conv.weight"])
+
+
+def test_another_seed_gives_other_weights(data: EpochData) -> None:
+    first, second = tiny_model(), tiny_model()
+    train(first, data)
+    train(second, data, replace(SETTINGS, seed=2))
+    assert not torch.equal(first.backbone.conv.weight, second.backbone.conv.weight)
+
+
+def test_outliers_are_never_seen(data: EpochData) -> None:
+    seen: set[int] = set()
+
+    class Recorder:
+        shape = data.images.shape
+
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            seen.update(rows.tolist())
+            return data.images[rows]
+
+    train(tiny_model(), replace(data, images=Recorder()), replace(SETTINGS, iterations=20))
+    assert seen == set(range(11))
+
+
+def test_lr_falls_by_gamma_every_step(data: EpochData) -> None:
+    rates = [train(tiny_model(), data, epoch=epoch).lr for epoch in (0, 2, 3, 6)]
+    np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-4])
+
+
+def test_classifiers_are_exactly_the_clusters(data: EpochData) -> None:
+    assert train(tiny_model(), data).classifiers.shape == (1 + P, 4, D)
+
+
+def test_moments_go_on_from_epoch_to_epoch(data: EpochData) -> None:
+    model = tiny_model()
+    first = train(model, data)
+    assert first.optimizer["step"].item() == SETTINGS.iterations
+    names = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert set(first.optimizer) == {"step"} | {
+        f"{moment}.{name}" for moment in ("exp_avg", "exp_avg_sq") for name in names
+    }
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    second = train(model, data, epoch=1, start=EpochStart(first.optimizer))
+    assert second.optimizer["step"].item() == 2 * SETTINGS.iterations
+    fresh = tiny_model()
+    fresh.load_state_dict(weights)
+    train(fresh, data, epoch=1)
+    assert not torch.equal(fresh.backbone.conv.weight, model.backbone.conv.weight)
+
+
+def test_the_bnneck_bias_stays_zero(data: EpochData) -> None:
+    model = tiny_model()
+    train(model, data)
+    assert all(not neck.bias.any() for neck in model.bnnecks)
+    assert all((neck.weight != 1).any() for neck in model.bnnecks)
+
+
+def test_inputs_are_left_unchanged(data: EpochData) -> None:
+    before = [a.copy() for a in (data.pseudo_labels, data.agreement, data.global_features)]
+    first = train(tiny_model(), data)
+    moments = {key: value.clone() for key, value in first.optimizer.items()}
+    train(tiny_model(), data, epoch=1, start=EpochStart(first.optimizer))
+    for old, new in zip(
+        before, (data.pseudo_labels, data.agreement, data.global_features), strict=True
+    ):
+        np.testing.assert_array_equal(old, new)
+    assert all(torch.equal(moments[key], first.optimizer[key]) for key in moments)
+
+
+@pytest.mark.parametrize("labels", [[-1] * N, [0] * N])
+def test_fewer_than_two_clusters_end_in_an_error(data: EpochData, labels: list[int]) -> None:
+    few = replace(data, pseudo_labels=np.array(labels, dtype=np.int32))
+    with pytest.raises(ClusteringError, match="two clusters at least") as error:
+        train(tiny_model(), few)
+    assert f"{max(labels) + 1} clusters" in str(error.value)
+
+
+def test_two_clusters_are_too_few_for_three_processes(
+    data: EpochData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "world_size", lambda: 3)
+    few = replace(data, pseudo_labels=np.array([0, 1] * (N // 2), dtype=np.int32))
+    with pytest.raises(ClusteringError, match="too few clusters for so many processes") as error:
+        train(tiny_model(), few, replace(SETTINGS, batch_size=12))
+    assert "3 processes, batches of 4 images" in str(error.value)
+
+
+def test_fewer_clusters_than_a_batch_wants_are_trained_on(
+    data: EpochData, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tiny_model(), data, replace(SETTINGS, batch_size=16))
+    assert "4 clusters, fewer than a batch's 8: batches of 8 images" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_ends_in_an_error(data: EpochData) -> None:
+    broken = replace(data, agreement=np.full((N, P), np.nan, dtype=np.float32))
+    with pytest.raises(DataError, match=r"iteration 0") as error:
+        train(tiny_model(), broken, epoch=5)
+    assert "part_loss nan" in str(error.value)
+
+
+def test_gradients_and_parameters_that_are_no_numbers_end_in_an_error(
+    data: EpochData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model()
+    # the square root's gradient at 0 is infinite, its value is not
+    forward = model.backbone.forward
+    model.backbone.forward = lambda x: forward(x) + (forward(x) * 0).sqrt()
+    with pytest.raises(DataError, match="gradients, parameters are NaN") as error:
+        train(model, data)
+    assert "epoch 00, iteration 0" in str(error.value)
+    assert "part_loss " in str(error.value)
+    broken = tiny_model()
+    broken.bnnecks[0].bias.data[0] = torch.inf  # no gradient reaches it
+    with pytest.raises(DataError, match="are NaN or infinite"):
+        train(broken, data)
+
+
+def test_the_waiting_share_is_a_share(data: EpochData) -> None:
+    result = train(tiny_model(), data)
+    assert 0 <= result.waiting_share < 1
+    assert result.images_per_second > 0
+
+
+def test_cameras_add_a_loss(data: EpochData) -> None:
+    plain = train(tiny_model(), data)
+    result = train(tiny_model(), data, replace(SETTINGS, camera_aware=True))
+    assert set(result.losses) - set(plain.losses) == {"camera_loss"}
+    assert result.losses["camera_loss"] > 0
+    without = replace(SETTINGS, camera_aware=True, lambda_cam=0.0)
+    assert train(tiny_model(), data, without).losses == {**plain.losses, "camera_loss": 0.0}
+
+
+@pytest.mark.parametrize("camids", [np.zeros(N), np.full(N, -1)])
+def test_the_camera_loss_needs_two_cameras(data: EpochData, camids: np.ndarray) -> None:
+    single = replace(data, camids=camids.astype(np.int32))
+    with pytest.raises(SettingError, match="no cameras to tell apart") as error:
+        train(tiny_model(), single, replace(SETTINGS, camera_aware=True))
+    assert f"{int(camids.max()) + 1} known camera" in str(error.value)
+
+
+def test_the_mean_teacher_goes_on_from_epoch_to_epoch(data: EpochData) -> None:
+    settings = replace(SETTINGS, global_refinement="mean-teacher", pglr_epoch=0)
+    model = tiny_model()
+    assert train(tiny_model(), data).teacher is None
+    first = train(model, data, settings)
+    assert first.teacher is not None
+    assert set(first.teacher) == set(model.state_dict())
+    assert not torch.equal(first.teacher["backbone.conv.weight"], model.backbone.conv.weight)
+    states = []
+    for start in (EpochStart(first.optimizer, first.teacher), EpochStart(first.optimizer)):
+        again = tiny_model()
+        again.load_state_dict(model.state_dict())
+        states.append(train(again, data, settings, epoch=1, start=start).teacher)
+    assert not torch.equal(states[0]["backbone.conv.weight"], states[1]["backbone.conv.weight"])
+
+
+def test_bfloat16_is_near_float32(data: EpochData) -> None:
+    whole = train(tiny_model(), data)
+    model = tiny_model()
+    half = train(model, data, replace(SETTINGS, precision="bfloat16"))
+    assert half.losses != whole.losses
+    assert half.losses == pytest.approx(whole.losses, rel=0.05)
+    assert all(value.dtype != torch.bfloat16 for value in model.state_dict().values())
+
+
+def test_parts_refine_parts(data: EpochData) -> None:
+    agreement = np.random.default_rng(0).random((N, P, P)).astype(np.float32)
+    settings = replace(SETTINGS, part_refinement="parts", aals_epoch=0)
+    result = train(tiny_model(), replace(data, part_agreement=agreement), settings)
+    assert result.losses["part_loss"] != train(tiny_model(), data).losses["part_loss"]
