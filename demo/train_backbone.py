@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from pplr.datasets.demo.drawing import Shot, demo_person, draw_shot
 from pplr.datasets.demo.people import COLOURS, KINDS, PATTERNS, Person
-from pplr.network.backbones import demo_resnet
+from pplr.network.backbones import make_backbone
 from pplr.network.normalising import to_normalised
 from pplr.settings.groups import DemoSettings
 from pplr.settings.presets import EMBEDDED
@@ -115,7 +115,7 @@ def name_loss(logits: Tensor, names: Tensor) -> Tensor:
 def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Module, nn.Module]:
     """Return the trained backbone and the classifier on its pooled features."""
     torch.manual_seed(seed)
-    backbone = demo_resnet()
+    backbone = make_backbone("demo_resnet", height=HEIGHT, width=WIDTH)
     classifier = nn.Linear(backbone.num_features, sum(count for count, _ in HEADS.values()))
     parameters = [*backbone.parameters(), *classifier.parameters()]
     steps = epochs * (len(images) // BATCH)

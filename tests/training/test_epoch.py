@@ -53,7 +53,7 @@ def changed(**changes: object) -> TrainingSettings:
 def tiny_model() -> ReIDModel:
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(3, D, kernel_size=3, stride=2)
-    return ReIDModel(Backbone({"conv": conv}, num_features=D), num_parts=P)
+    return ReIDModel(Backbone({"conv": conv}, num_features=D, num_rows=7), num_parts=P)
 
 
 @pytest.fixture
