@@ -29,9 +29,10 @@ from PIL import Image
 
 from benchmarks.measuring import GiB, table
 from pplr.datasets.decoding import decode_images
-from pplr.datasets.demo.drawing import DemoSettings
 from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.msmt17 import read_msmt17
+from pplr.settings.groups import DemoSettings
+from pplr.settings.presets import EMBEDDED
 
 ROOT = Path(__file__).parents[1]
 # list → images, identities
@@ -46,7 +47,7 @@ CAMERAS = 15
 
 def make_tree(root: Path) -> list[Path]:
     """Write lists and images; return the images."""
-    people = read_demo(DemoSettings(), height=128, width=64)["train"]
+    people = read_demo(DemoSettings(**EMBEDDED), height=128, width=64)["train"]
     drawn = root / "drawn"
     drawn.mkdir(parents=True)
     for row in range(0, len(people), 4):

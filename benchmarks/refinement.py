@@ -15,6 +15,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
@@ -139,9 +140,9 @@ def repeat_features(copies: int) -> None:
     save_file(state, path)
 
 
-def demo_resnet(copies: int) -> backbones.Backbone:
+def demo_resnet(num_rows: int, copies: int) -> backbones.Backbone:
     """Return the demo's backbone with so many times its features."""
-    backbone = ORIGINAL()
+    backbone = ORIGINAL(num_rows)
     D = DIMENSION * copies
     backbone.layer4 = backbones.Residual(
         backbones._projection(128, D), backbones._bottleneck(128, 128, D)
@@ -162,7 +163,7 @@ def make(run: Run) -> dict[str, float]:
 
     def widen() -> None:
         repeat_features(run.copies)
-        backbones.demo_resnet = lambda: demo_resnet(run.copies)
+        backbones.demo_resnet = partial(demo_resnet, copies=run.copies)
 
     try:
         run_demo(overrides, prepare=widen)

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +24,20 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measuring import table
 from pplr.datasets.decoding import decode_images
-from pplr.datasets.demo.drawing import DemoSettings
 from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.files import make_table
 from pplr.datasets.image_table import UNKNOWN
 from pplr.network.backbones import make_backbone
 from pplr.network.model import ReIDModel, classify
 from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD, to_normalised
-from pplr.settings.presets import PRESETS
+from pplr.settings.groups import DemoSettings, TrainingSettings
+from pplr.settings.presets import EMBEDDED, PRESETS
 from pplr.storage.images import PackedImages, complete_split, create_split
 from pplr.training import epoch as training
 from pplr.training.centroids import centroid_classifiers
 from pplr.training.loading import augmented_batches
 from pplr.training.objective import Predictions, Targets, epoch_losses
-from pplr.training.records import EpochData, EpochStart, TrainingSettings
+from pplr.training.records import EpochData, EpochStart
 from pplr.training.sampler import pk_batches
 
 HEIGHT, WIDTH, P, BATCH = 128, 64, 3, 64
@@ -49,13 +48,13 @@ VARIANT_BATCH = 16  # bfloat16 is slow where a processor has no instructions for
 
 def settings(iterations: int) -> TrainingSettings:
     """Return the paper's settings, the whole batch normalised at once as in the plain epoch."""
-    values = {field.name: PRESETS["market1501"][field.name] for field in fields(TrainingSettings)}
+    values = {name: PRESETS["market1501"][name] for name in TrainingSettings.model_fields}
     return TrainingSettings(**{**values, "iterations": iterations, "samples_per_bn": None})
 
 
 def make_images(folder: Path) -> tuple[list[Path], NDArray[np.int32], NDArray[np.int32]]:
     """Write the demo's training images as JPEG files; return files, labels and cameras."""
-    people = read_demo(DemoSettings(), height=HEIGHT, width=WIDTH)["train"]
+    people = read_demo(DemoSettings(**EMBEDDED), height=HEIGHT, width=WIDTH)["train"]
     files = []
     for row in range(len(people)):
         file = folder / f"{row:05d}.jpg"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pplr.datasets.demo.drawing import DemoSettings, Shot, draw_shot
+from pplr.datasets.demo.drawing import Shot, draw_shot
+from pplr.settings.groups import DemoSettings
+from pplr.settings.presets import EMBEDDED
 
 ROWS, HEIGHT, WIDTH, GAP = 8, 128, 64, 2
 
@@ -23,7 +25,7 @@ def contact_sheet(settings: DemoSettings, *, first: int = 1) -> Image.Image:
     first
         Number of the person in the first row.
     """
-    columns = 2 * settings.cameras
+    columns = 2 * settings.demo_cameras
     size = (columns * (WIDTH + GAP) - GAP, ROWS * (HEIGHT + GAP) - GAP)
     sheet = Image.new("RGB", size, (255, 255, 255))
     for row in range(ROWS):
@@ -36,7 +38,7 @@ def contact_sheet(settings: DemoSettings, *, first: int = 1) -> Image.Image:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".png")
-    sheet = contact_sheet(DemoSettings())
+    sheet = contact_sheet(DemoSettings(**EMBEDDED))
     # 128 colours are enough to look at, and a quarter of the bytes
     sheet.quantize(128, dither=Image.Dither.NONE).save(target, optimize=True)
     print(f"{target}: {target.stat().st_size / 1000:.0f} kB")

@@ -19,10 +19,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from pplr.datasets.demo.drawing import DemoSettings, Shot, demo_person, draw_shot
+from pplr.datasets.demo.drawing import Shot, demo_person, draw_shot
 from pplr.datasets.demo.people import COLOURS, KINDS, PATTERNS, Person
-from pplr.network.backbones import demo_resnet
+from pplr.network.backbones import make_backbone
 from pplr.network.normalising import to_normalised
+from pplr.settings.groups import DemoSettings
+from pplr.settings.presets import EMBEDDED
 from pplr.training.augment import augment
 
 TARGET = Path(__file__).with_name("backbone.safetensors")
@@ -35,14 +37,17 @@ UNSEEN = -1  # target of what is not there to be named
 
 # Milder cameras than in the data set: what is left to learn there is what its own cameras do.
 SETTINGS = DemoSettings(
-    camera=0.5,
-    light=0.5,
-    blur=0.5,
-    views=1.0,
-    boxes=0.5,
-    occluders=0.3,
-    backgrounds=0.6,
-    seed=2**31 - 1,
+    **{
+        **EMBEDDED,
+        "demo_camera": 0.5,
+        "demo_light": 0.5,
+        "demo_blur": 0.5,
+        "demo_views": 1.0,
+        "demo_boxes": 0.5,
+        "demo_occluders": 0.3,
+        "demo_backgrounds": 0.6,
+        "demo_seed": 2**31 - 1,
+    }
 )
 
 
@@ -110,7 +115,7 @@ def name_loss(logits: Tensor, names: Tensor) -> Tensor:
 def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Module, nn.Module]:
     """Return the trained backbone and the classifier on its pooled features."""
     torch.manual_seed(seed)
-    backbone = demo_resnet()
+    backbone = make_backbone("demo_resnet", height=HEIGHT, width=WIDTH)
     classifier = nn.Linear(backbone.num_features, sum(count for count, _ in HEADS.values()))
     parameters = [*backbone.parameters(), *classifier.parameters()]
     steps = epochs * (len(images) // BATCH)
@@ -156,9 +161,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    demo = DemoSettings()
-    assert 2 * demo.people + demo.distractors < ELSEWHERE
-    assert demo.cameras < ELSEWHERE
+    demo = DemoSettings(**EMBEDDED)
+    assert 2 * demo.demo_people + demo.demo_distractors < ELSEWHERE
+    assert demo.demo_cameras < ELSEWHERE
     held_out = 2000
     images, names = draw_everybody(arguments.images + held_out)
     backbone, classifier = train(

@@ -95,7 +95,7 @@ def _origin(module: str, name: str) -> Iterator[Path]:
 def read_settings(file: Path) -> list[str]:
     """Return the settings that a stage's script reads, in the order of params.yaml.
 
-    Those are the attributes of `params`, and all fields of a class in `params.select(…)`.
+    Those are the attributes of `params`, and all fields of a group in `params.select(…)`.
     """
     module = importlib.import_module(".".join(file.with_suffix("").parts))
     found = set()
@@ -103,7 +103,7 @@ def read_settings(file: Path) -> list[str]:
         if isinstance(node, ast.Attribute) and _is_params(node.value):
             found.add(node.attr)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.select":
-            found |= set(getattr(module, ast.unparse(node.args[0])).__dataclass_fields__)
+            found |= set(getattr(module, ast.unparse(node.args[0])).model_fields)
     known = [name for name in Params.model_fields if name not in EXEMPT_SETTINGS]
     return [name for name in known if name in found]
 

@@ -16,7 +16,7 @@ def main() -> None:
     torch.manual_seed(params.seed)  # decides the weights where they are random
     size = {"height": params.height, "width": params.width}
     backbone = make_backbone(params.backbone, **size)
-    check_rows(getattr(backbone, "num_rows", None), params.num_parts)
+    check_rows(backbone.num_rows, params.num_parts)
     state = pretrained_state(params.weights, params.backbone)
     if state is not None:
         left_out = load_backbone(backbone, state, where=params.weights)

@@ -10,6 +10,7 @@ from pplr.datasets import read_dataset
 from pplr.datasets.decoding import check_decoded, check_room, decode_images
 from pplr.datasets.protocol import check_tables, remarks
 from pplr.errors import PplrError
+from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.storage.images import complete_split, create_split
 from pplr.storage.replacing import replacing
 from stages import settings
@@ -18,27 +19,28 @@ from stages import settings
 def main() -> dict[str, float]:
     """Write data/dataset.zarr from the schedule's `images`; return how fast they were decoded."""
     params = settings.params()
-    size = {"height": params.height, "width": params.width}
+    images = params.select(ImageSettings)
+    size = {"height": images.height, "width": images.width}
     source = Path(settings.schedule().inputs["images"])
-    splits = read_dataset(params, source)
-    for line in remarks(params.dataset, splits):
+    splits = read_dataset(images, params.select(DemoSettings), source)
+    for line in remarks(images.dataset, splits):
         print(f"warning: {line}", file=sys.stderr)
     N = sum(map(len, splits.values()))
-    check_room(Path(), N * params.height * params.width * 3)
+    check_room(Path(), N * images.height * images.width * 3)
     broken: dict[str, dict[int, PplrError]] = {}
     seconds = 0.0
     with replacing(settings.DATASET) as temporary:
         zarr.create_group(temporary)
         for name, table in splits.items():
             split = temporary / name
-            create_split(split, (len(table), params.height, params.width, 3))
+            create_split(split, (len(table), images.height, images.width, 3))
             start = time.perf_counter()
             broken[name] = decode_images(table, split, **size, workers=params.workers, what=name)
             seconds += time.perf_counter() - start
         # a split of broken images alone cannot be skipped
         emptied = any(0 < len(table) == len(broken[name]) for name, table in splits.items())
         errors = [error for of_split in broken.values() for error in of_split.values()]
-        check_decoded(errors, skip=params.skip_broken and not emptied)
+        check_decoded(errors, skip=images.skip_broken and not emptied)
         left = {name: table.without(broken[name]) for name, table in splits.items()}
         check_tables(left, source)
         for name, table in splits.items():

@@ -8,11 +8,12 @@ from pplr.network.checkpoint import (
     write_model,
 )
 from pplr.network.parallel import rank
+from pplr.settings.groups import TrainingSettings
 from pplr.storage.arrays import read_arrays, read_digest
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
 from pplr.training.epoch import train_epoch
-from pplr.training.records import EpochData, EpochStart, TrainingSettings
+from pplr.training.records import EpochData, EpochStart
 from stages import settings
 
 

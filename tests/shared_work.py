@@ -5,7 +5,6 @@ Usage: python -m tests.shared_work FOLDER, alone or under torchrun.
 
 import os
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +16,12 @@ from pplr.network.backbones import make_backbone
 from pplr.network.extraction import extract_features
 from pplr.network.model import ReIDModel
 from pplr.network.parallel import rank
+from pplr.settings.groups import TrainingSettings
 from pplr.settings.presets import PRESETS
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
 from pplr.training.epoch import train_epoch
-from pplr.training.records import EpochData, EpochStart, TrainingSettings
+from pplr.training.records import EpochData, EpochStart
 from tests.packing import write_split
 
 N, P, D = 300, 3, 512
@@ -52,7 +52,7 @@ def data(folder: Path) -> EpochData:
 
 def settings(**changes: object) -> TrainingSettings:
     """Return the paper's objective with cameras and groups of 4 images; batches of 16."""
-    values = {field.name: PRESETS["market1501"][field.name] for field in fields(TrainingSettings)}
+    values = {name: PRESETS["market1501"][name] for name in TrainingSettings.model_fields}
     values |= {"batch_size": 16, "num_instances": 4, "samples_per_bn": 4, "pad": 2}
     values |= {"camera_aware": True, "weight_decay": 0.0, "aals_epoch": 0}
     return TrainingSettings(**{**values, **changes})

@@ -47,14 +47,17 @@ def configure(
     from pplr.datasets.protocol import format_counts, remarks
     from pplr.settings.checks import check_inputs
     from pplr.settings.configure import changed_values, make_settings, replace_settings
+    from pplr.settings.groups import DemoSettings, ImageSettings
 
     _check_repository()
     settings = make_settings(
         dataset, data_dir, epochs=epochs, cameras=cameras, overrides=overrides or []
     )
-    tables = read_dataset(settings.params, Path(settings.schedule.inputs["images"]))
-    check_inputs(settings.params, settings.schedule)
-    if settings.params.camera_aware:
+    params = settings.params
+    images = Path(settings.schedule.inputs["images"])
+    tables = read_dataset(params.select(ImageSettings), params.select(DemoSettings), images)
+    check_inputs(params, settings.schedule)
+    if params.camera_aware:
         check_cameras(tables["train"].camids)
     print(format_counts(tables))
     for line in remarks(dataset, tables):

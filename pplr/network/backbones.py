@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from pplr.settings.groups import STRIDE, TIMM
+
 if TYPE_CHECKING:
     from pplr.network.timm import TimmBackbone
 
@@ -23,11 +25,14 @@ class Backbone(nn.Sequential):
         The layers by name, in order.
     num_features
         D.
+    num_rows
+        Rows of the map that an image fills: H/16, rounded down.
     """
 
-    def __init__(self, layers: dict[str, nn.Module], num_features: int):
+    def __init__(self, layers: dict[str, nn.Module], *, num_features: int, num_rows: int):
         super().__init__(OrderedDict(layers))
         self.num_features = num_features
+        self.num_rows = num_rows
 
 
 def make_backbone(name: str, *, height: int, width: int) -> Backbone | TimmBackbone:
@@ -46,18 +51,19 @@ def make_backbone(name: str, *, height: int, width: int) -> Backbone | TimmBackb
     SettingError
         timm is not installed, has no such network, or the network gives no map of these images.
     """
-    if name.startswith("timm/"):
+    if name.startswith(TIMM):
         from pplr.network.timm import TimmBackbone  # an extra
 
         return TimmBackbone(name, height=height, width=width)
+    num_rows = height // STRIDE
     if name == "demo_resnet":
-        return demo_resnet()
+        return demo_resnet(num_rows)
     if name == "mobilenet_v2":
-        return _mobilenet_v2()
-    return _torchvision_resnet(name)
+        return _mobilenet_v2(num_rows)
+    return _torchvision_resnet(name, num_rows)
 
 
-def demo_resnet() -> Backbone:
+def demo_resnet(num_rows: int) -> Backbone:
     """Return the backbone of the embedded data set: narrow, one block a stage, D = 512."""
     stem = nn.Sequential(
         *_convolution(3, 32, kernel_size=7, stride=2),
@@ -71,7 +77,7 @@ def demo_resnet() -> Backbone:
         "layer3": Residual(_projection(64, 128, stride=2), _basic(64, 128, stride=2)),
         "layer4": Residual(_projection(128, 512), _bottleneck(128, 128, 512)),
     }
-    return Backbone(layers, num_features=512)
+    return Backbone(layers, num_features=512, num_rows=num_rows)
 
 
 class Residual(nn.Module):
@@ -120,7 +126,7 @@ def _convolution(
     return conv, nn.BatchNorm2d(outputs)
 
 
-def _torchvision_resnet(name: str) -> Backbone:
+def _torchvision_resnet(name: str, num_rows: int) -> Backbone:
     import torchvision  # two seconds that the demo need not wait
 
     network = torchvision.models.get_model(name, weights=None)
@@ -131,13 +137,14 @@ def _torchvision_resnet(name: str) -> Backbone:
     layers = dict(network.named_children())
     num_features = layers.pop("fc").in_features
     del layers["avgpool"]
-    return Backbone(layers, num_features)
+    return Backbone(layers, num_features=num_features, num_rows=num_rows)
 
 
-def _mobilenet_v2() -> Backbone:
+def _mobilenet_v2(num_rows: int) -> Backbone:
     import torchvision
 
     network = torchvision.models.mobilenet_v2(weights=None)
     # features.14 is the only block of the last stage (160 channels) with a stride
     network.features[14].conv[1][0].stride = (1, 1)
-    return Backbone({"features": network.features}, network.last_channel)
+    layers = {"features": network.features}
+    return Backbone(layers, num_features=network.last_channel, num_rows=num_rows)

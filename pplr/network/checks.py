@@ -3,18 +3,17 @@
 from pplr.errors import SettingError
 
 
-def check_rows(num_rows: int | None, num_parts: int) -> None:
+def check_rows(num_rows: int, num_parts: int) -> None:
     """Raise a SettingError where a feature map has fewer rows than parts.
 
     Parameters
     ----------
     num_rows
-        Rows of the feature map; None where they follow from `height`, which is checked with the
-        settings.
+        Rows of the feature map.
     num_parts
         P.
     """
-    if num_rows is not None and num_rows < num_parts:
+    if num_rows < num_parts:
         raise SettingError(
             what="The feature map has fewer rows than there are parts.",
             where="num_parts, height and backbone in params.yaml",

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pplr.settings.checks import TIMM, backbone_error, check_timm_name, import_timm
+from pplr.settings.checks import backbone_error, check_timm_name, import_timm
+from pplr.settings.groups import TIMM
 
 POSITIONS = "pos_embed"
 

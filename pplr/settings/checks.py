@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pplr.errors import MissingInputError, SettingError
+from pplr.settings.groups import TIMM
 from pplr.settings.params import Params
 from pplr.settings.schedule import Schedule
-
-TIMM = "timm/"  # what the names of its backbones begin with
 
 
 def check_inputs(params: Params, schedule: Schedule) -> None:

@@ -1,9 +1,6 @@
 """The settings of each data set: the paper's, and those of the embedded one."""
 
-from dataclasses import asdict
 from typing import Any
-
-from pplr.datasets.demo.drawing import DemoSettings
 
 # Sec. 4.1 and the official settings; the same for all data sets of people.
 PAPER: dict[str, Any] = {
@@ -51,7 +48,22 @@ PAPER: dict[str, Any] = {
 }
 
 # Only `dataset: demo` reads these.
-EMBEDDED = {f"demo_{name}": value for name, value in asdict(DemoSettings()).items()}
+EMBEDDED: dict[str, Any] = {
+    "demo_seed": 1,
+    "demo_people": 64,
+    "demo_images": 16,
+    "demo_cameras": 6,
+    "demo_distractors": 64,
+    "demo_camera": 1.5,
+    "demo_light": 0.4,
+    "demo_blur": 0.4,
+    "demo_pose": 1.0,
+    "demo_views": 1.0,
+    "demo_boxes": 0.3,
+    "demo_occluders": 0.3,
+    "demo_lookalikes": 0.25,
+    "demo_backgrounds": 1.0,
+}
 
 DEMO_WEIGHTS = "demo/backbone.safetensors"
 

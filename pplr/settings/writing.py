@@ -12,8 +12,8 @@ from pplr.errors import PplrError
 from pplr.settings.params import Params, allowed_values, parse_params
 from pplr.settings.schedule import Schedule
 
-# The first setting of each group has an empty line before it.
-GROUP_STARTS = (
+# Each of these has an empty line before it.
+PARAGRAPH_STARTS = (
     "backbone",
     "k1",
     "k",
@@ -83,7 +83,7 @@ def format_params(params: Params) -> str:
         "# Written by `pplr configure`. Every setting, with what it means and what is allowed."
     ]
     for name, field in Params.model_fields.items():
-        if name in GROUP_STARTS:
+        if name in PARAGRAPH_STARTS:
             lines.append("")
         setting = f"{name}: {_yaml_scalar(getattr(params, name))}"
         # a space before the # even where the value is long: else the comment is part of the value

@@ -17,12 +17,13 @@ from pplr.network.model import ReIDModel
 from pplr.network.normalising import to_normalised
 from pplr.network.parallel import average_buffers, check_world, rank, shares, world_size
 from pplr.progress import track
+from pplr.settings.groups import TrainingSettings
 from pplr.training.centroids import camera_proxies, centroid_classifiers
 from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
 from pplr.training.objective import Predictions, Targets, epoch_losses
 from pplr.training.optimizer import make_optimizer, optimizer_state
-from pplr.training.records import EpochData, EpochResult, EpochStart, TrainingSettings
+from pplr.training.records import EpochData, EpochResult, EpochStart
 from pplr.training.sampler import pk_batches
 from pplr.training.teacher import MeanTeacher
 

@@ -7,24 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from pplr import losses
+from pplr.settings.groups import ObjectiveSettings
 from pplr.training.centroids import CameraProxies
-
-
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """The settings of the objective, by their names in params.yaml."""
-
-    beta: float
-    aals_epoch: int
-    pglr_epoch: int
-    smoothing: float
-    part_refinement: str
-    global_refinement: str
-    camera_aware: bool
-    camera_spaces: str
-    lambda_cam: float
-    temperature: float
-    num_hard_negatives: int
 
 
 @dataclass(frozen=True, eq=False)

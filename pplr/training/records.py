@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pplr.storage.images import PackedImages
-from pplr.training.objective import ObjectiveSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,26 +36,6 @@ class EpochData:
     part_features: NDArray[np.floating]
     agreement: NDArray[np.float32]
     part_agreement: NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True)
-class TrainingSettings(ObjectiveSettings):
-    """The settings of an epoch, by their names in params.yaml."""
-
-    ema_decay: float
-    iterations: int
-    batch_size: int
-    num_instances: int
-    sampler_cameras: bool
-    samples_per_bn: int | None
-    lr: float
-    weight_decay: float
-    lr_step: int
-    lr_gamma: float
-    pad: int
-    erase_probability: float
-    seed: int
-    precision: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from pplr.cli import main as cli
 from pplr.datasets import read_dataset
 from pplr.datasets.protocol import format_counts
 from pplr.settings.configure import DEMO_IMAGES, NAMED_WEIGHTS
+from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.settings.params import load_params, parse_params
 from pplr.settings.presets import PRESETS
 from pplr.settings.schedule import load_schedule
@@ -177,16 +178,20 @@ def test_history_prints_the_table_and_where_things_lie(repository, run, weights)
 # --- format_counts --------------------------------------------------------------------------
 
 
+def read(params, source):
+    return read_dataset(params.select(ImageSettings), params.select(DemoSettings), source)
+
+
 def test_counts_by_hand(repository):
     # The distractor 0000 is no identity, but its camera counts.
     params = parse_params(PRESETS["market1501"], where="x")
-    assert format_counts(read_dataset(params, repository / "images")) + "\n" == COUNTS
+    assert format_counts(read(params, repository / "images")) + "\n" == COUNTS
 
 
 def test_counts_of_the_demo(tmp_path):
     small = {"demo_people": 4, "demo_images": 4, "demo_cameras": 2, "demo_distractors": 3}
     params = parse_params(PRESETS["demo"] | small, where="x")
-    lines = format_counts(read_dataset(params, tmp_path / "not read")).splitlines()
+    lines = format_counts(read(params, tmp_path / "not read")).splitlines()
     assert lines[1].split() == ["train", "16", "4", "2"]
     # 4 other people in 2 cameras: a query from each camera, the rest and 3 distractors in gallery
     assert lines[2].split() == ["query", "8", "4", "2"]

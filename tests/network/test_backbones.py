@@ -47,14 +47,14 @@ def test_the_feature_map_is_a_sixteenth_of_the_image(name, num_features):
     backbone = make_backbone(name, height=32, width=16).eval()
     feature_map = backbone(torch.rand(1, 3, 32, 48))
     assert feature_map.shape == (1, num_features, 32 // 16, 48 // 16)
-    assert backbone.num_features == num_features
+    assert (backbone.num_features, backbone.num_rows) == feature_map.shape[1:3]
 
 
 @torch.inference_mode()
 def test_sizes_that_16_does_not_divide_are_rounded_up():
-    assert make_backbone("demo_resnet", height=32, width=16).eval()(torch.rand(1, 3, 65, 33)).shape[
-        2:
-    ] == (5, 3)
+    backbone = make_backbone("demo_resnet", height=65, width=33).eval()
+    assert backbone(torch.rand(1, 3, 65, 33)).shape[2:] == (5, 3)
+    assert backbone.num_rows == 4  # the fifth row sees one row of pixels
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
@@ -164,7 +164,8 @@ def test_random_weights_come_from_torchs_seed():
 
 
 def test_layers_run_in_the_order_given():
-    backbone = Backbone({"twice": nn.Linear(1, 1, bias=False), "relu": nn.ReLU()}, 1)
+    layers = {"twice": nn.Linear(1, 1, bias=False), "relu": nn.ReLU()}
+    backbone = Backbone(layers, num_features=1, num_rows=1)
     nn.init.constant_(backbone.twice.weight, -2.0)
     assert backbone(torch.tensor([[1.0]])).item() == 0
     assert backbone(torch.tensor([[-1.0]])).item() == 2

@@ -16,7 +16,8 @@ SCALE = 1 / math.sqrt(1 + 1e-5)
 
 def pooling_model(*, num_features, num_parts):
     """Return a model whose feature map is the image itself."""
-    return ReIDModel(Backbone({"map": nn.Identity()}, num_features), num_parts)
+    backbone = Backbone({"map": nn.Identity()}, num_features=num_features, num_rows=6)
+    return ReIDModel(backbone, num_parts)
 
 
 # --- pooling -------------------------------------------------------------------------------

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def small_backbone():
     """Return a backbone with eight keys: one weight in a, a whole batch norm in b."""
-    return Backbone({"a": nn.Conv2d(3, 2, 1, bias=False), "b": nn.BatchNorm2d(2)}, 2)
+    layers = {"a": nn.Conv2d(3, 2, 1, bias=False), "b": nn.BatchNorm2d(2)}
+    return Backbone(layers, num_features=2, num_rows=1)
 
 
 def small_state(seed=0):

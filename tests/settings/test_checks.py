@@ -112,7 +112,7 @@ def test_a_misspelt_option_of_torchrun():
     assert "nproc-per-node 2" in str(caught.value)
 
 
-@pytest.mark.parametrize(("rows", "parts"), [(None, 9), (3, 3), (8, 3)])
+@pytest.mark.parametrize(("rows", "parts"), [(3, 3), (8, 3)])
 def test_enough_rows_for_the_parts(rows, parts):
     check_rows(rows, parts)
 

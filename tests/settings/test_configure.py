@@ -15,7 +15,7 @@ from pplr.settings.presets import EPOCHS, PRESETS
 from pplr.settings.schedule import load_schedule
 from pplr.settings.writing import (
     COMMENT_COLUMN,
-    GROUP_STARTS,
+    PARAGRAPH_STARTS,
     format_params,
     format_schedule,
     merge_params,
@@ -250,8 +250,8 @@ def test_the_text_of_params_by_hand():
     assert all(line.index("#") >= COMMENT_COLUMN for line in settings_lines)
 
 
-def test_groups_begin_at_settings_there_are():
-    assert set(GROUP_STARTS) <= set(Params.model_fields)
+def test_paragraphs_begin_at_settings_there_are():
+    assert set(PARAGRAPH_STARTS) <= set(Params.model_fields)
 
 
 @given(

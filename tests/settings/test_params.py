@@ -1,15 +1,12 @@
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pplr.datasets.demo.drawing import DemoSettings
-from pplr.errors import MissingInputError, SettingError
-from pplr.settings.params import Params, allowed_values, load_params, parse_params
+from pplr.errors import SettingError
+from pplr.settings.groups import ClusteringSettings, DemoSettings
+from pplr.settings.params import Params, allowed_values, parse_params
 from pplr.settings.presets import PRESETS
-from pplr.settings.reading import load_yaml
 
 VALID = PRESETS["market1501"] | {"samples_per_bn": None}
 
@@ -111,28 +108,51 @@ def test_every_setting_refuses_a_list_and_has_words_for_what_it_allows(key):
     assert allowed_values(key)
 
 
+def around(value):
+    """Return what makes a value of a setting that others bound go together with them."""
+    return {
+        "k1": {"k2": 1},
+        "k2": {"k1": 1000},
+        "height": {"num_parts": 1},
+        "num_parts": {"height": 1024},
+        "batch_size": {"num_instances": max(2, value // 2)},
+        "num_instances": {"batch_size": max(4, 2 * value)},
+        "samples_per_bn": {"batch_size": max(4, 4 * value)},
+    }
+
+
+BOUNDED_BY_OTHERS = tuple(around(1))
+
+
 @given(key=st.sampled_from(list(Params.model_fields)), value=st.integers(-3, 2000))
 @settings(max_examples=200, deadline=None)
 def test_words_and_checks_allow_the_same_numbers(key, value):
-    words = allowed_values(key)
-    if "number" not in words or key in (
-        "batch_size",
-        "num_instances",
-        "k1",
-        "k2",
-        "height",
-        "num_parts",
-        "samples_per_bn",
-    ):
-        return
+    if "number" in allowed_values(key):
+        check_words(key, value)
+
+
+@pytest.mark.parametrize("key", BOUNDED_BY_OTHERS)
+@given(value=st.integers(-3, 2000))
+@settings(max_examples=40, deadline=None)
+def test_words_and_checks_agree_where_other_settings_matter(key, value):
+    check_words(key, value)
+
+
+def check_words(key, value):
+    if key == "batch_size" and value > 4:
+        value -= value % 2  # two classes, of half the batch each
+    words = allowed_values(key).removesuffix(", or null")
     bounds = [part.split() for part in words.split(", ")[1:]]
     compare = {">": float.__gt__, ">=": float.__ge__, "<": float.__lt__, "<=": float.__le__}
     expected = all(compare[sign](float(value), float(bound)) for sign, bound in bounds)
-    try:
-        parse_params(VALID | {key: value}, where="x")
-        assert expected
-    except SettingError:
-        assert not expected
+    values = VALID | around(value).get(key, {}) | {key: value}
+    if expected:
+        assert getattr(parse_params(values, where="x"), key) == value
+        return
+    with pytest.raises(SettingError) as caught:
+        parse_params(values, where="x")
+    assert f"The setting `{key}` cannot be used." in str(caught.value)
+    assert f"allowed: {allowed_values(key)}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -195,74 +215,32 @@ def test_settings_that_do_not_go_together(changes, key, allowed):
     assert f"allowed: {allowed}" in message
 
 
-# --- files ---------------------------------------------------------------------------------
-
-
-def test_a_missing_file(tmp_path):
-    path = tmp_path / "params.yaml"
-    with pytest.raises(MissingInputError, match="A settings file is missing") as caught:
-        load_params(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (b"", "NoneType"),
-        (b"- beta\n- 0.3\n", "list"),
-        (b"beta 0.3\n", "str"),
-        (b"beta: [0.3\n", "while parsing"),
-        (b"beta: 0.3\nbeta: 0.4\n", "duplicate key"),
-        (b"beta: 0.3\n---\nbeta: 0.4\n", "another document"),
-        (b"beta: \xff\n", "invalid start byte"),
-        (b"lr: 2001-99-99\n", "month"),
-    ],
-)
-def test_a_file_that_is_no_yaml_mapping(tmp_path, content, found):
-    path = tmp_path / "params.yaml"
-    path.write_bytes(content)
-    with pytest.raises(SettingError, match="no YAML mapping") as caught:
-        load_params(path)
-    assert found in str(caught.value)
-    assert str(path) in str(caught.value)
-
-
-def test_a_bad_setting_in_a_file_names_the_file(tmp_path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("btea: 0.3\n")
-    with pytest.raises(SettingError, match="did you mean `beta`") as caught:
-        load_params(path)
-    assert str(path) in str(caught.value)
-
-
-def test_yaml_is_read_as_dvc_reads_it(tmp_path):
-    serialize = pytest.importorskip("dvc.utils.serialize")
-    path = tmp_path / "params.yaml"
-    path.write_text("a: 08\nb: 010\nc: yes\nd: 1e-3\ne: 0o7\nf: '1'\ng: ~\nh: .5\n")
-    values = load_yaml(path)
-    assert values == serialize.load_yaml(str(path))
-    assert values["d"] == 0.001
-    assert values["c"] == "yes"
+def test_timms_networks_have_strides_of_their_own():
+    """Their rows are counted when the network is made."""
+    values = VALID | {"height": 64, "num_parts": 5, "backbone": "timm/vit_small_patch8_224.dino"}
+    assert parse_params(values, where="x").num_parts == 5
 
 
 # --- select --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Search:
-    k1: int
-    eps: float
+def test_select_takes_the_settings_of_a_group():
+    chosen = parse_params(VALID, where="x").select(ClusteringSettings)
+    assert type(chosen) is ClusteringSettings
+    assert chosen.model_dump() == {
+        "search": "exact",
+        "k1": 30,
+        "k2": 6,
+        "eps": 0.5,
+        "min_samples": 4,
+    }
 
 
-def test_select_takes_the_fields_of_a_dataclass():
-    assert parse_params(VALID, where="x").select(Search) == Search(k1=30, eps=0.5)
-
-
-def test_select_with_a_prefix():
+def test_the_embedded_data_set_has_a_seed_of_its_own():
     params = parse_params(VALID | {"demo_people": 5, "demo_blur": 0.25, "seed": 8}, where="x")
-    demo = params.select(DemoSettings, prefix="demo_")
-    assert (demo.people, demo.blur) == (5, 0.25)
-    assert demo.seed == VALID["demo_seed"]  # demo_seed, not seed
+    demo = params.select(DemoSettings)
+    assert (demo.demo_people, demo.demo_blur) == (5, 0.25)
+    assert demo.demo_seed == VALID["demo_seed"]  # demo_seed, not seed
 
 
 @pytest.mark.parametrize("value", [None, 2, 16, 32, 64])

@@ -1,8 +1,6 @@
-from dataclasses import fields
-
 import pytest
 
-from pplr.datasets.demo.drawing import DemoSettings
+from pplr.settings.groups import DemoSettings
 from pplr.settings.params import Params, parse_params
 from pplr.settings.presets import DEMO_WEIGHTS, EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
 
@@ -71,7 +69,7 @@ def test_market1501_has_the_papers_values():
         "launcher",
         "workers",
     }
-    demo = {f"demo_{field.name}" for field in fields(DemoSettings)}
+    demo = set(DemoSettings.model_fields)
     assert set(preset) == set(papers) | ours | demo == set(Params.model_fields)
 
 

@@ -1,5 +1,6 @@
 """dvc.yaml lists, for each stage, the code it runs and the settings it reads."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pplr.settings.groups import DemoSettings, ImageSettings
 from stages import dependencies
 from stages.dependencies import EXEMPT, differences, imported_files, is_exempt, read_settings
 from stages.order import STAGES, script
@@ -70,7 +72,7 @@ def test_what_is_missing_or_too_much_is_said():
 
 def test_write_mends_the_lists_and_nothing_else(tmp_path, monkeypatch, capsys):
     text = (ROOT / "dvc.yaml").read_text()
-    broken = text.replace("      - pplr/clustering.py\n", "").replace("      - eps\n", "")
+    broken = text.replace("        - pplr/clustering.py\n", "").replace("        - eps\n", "")
     file = tmp_path / "dvc.yaml"
     file.write_text(broken)
     monkeypatch.setattr(dependencies, "PIPELINE", file)
@@ -91,6 +93,19 @@ def test_the_settings_that_a_script_reads(tmp_path):
     ]
     assert "device" not in read_settings(Path(script("cluster")))  # it is read, and exempt
     assert "num_hard_negatives" in read_settings(Path(script("train-epoch")))
+    assert read_settings(Path(script("prepare-data"))) == [
+        *ImageSettings.model_fields,
+        *DemoSettings.model_fields,
+    ]
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "check-settings"])
+def test_a_stage_hands_on_only_settings_that_it_names(stage):
+    tree = ast.parse(Path(script(stage)).read_text())
+    named = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    loads = [node for node in ast.walk(tree) if ast.unparse(node) == "params"]
+    whole = [node for node in loads if isinstance(node.ctx, ast.Load) and id(node) not in named]
+    assert whole == []
 
 
 @pytest.mark.parametrize("path", EXEMPT)

@@ -20,6 +20,7 @@ from pplr.datasets import read_dataset
 from pplr.errors import PplrError
 from pplr.runs.history import format_history
 from pplr.settings.configure import NAMED_WEIGHTS
+from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
 from stages import launch
@@ -52,7 +53,9 @@ def pack(folder: Path, split: str) -> np.ndarray:
 
 def save_demo(folder: Path) -> Path:
     """Save the training images of the tiny data set as files; return the folder."""
-    train = read_dataset(tiny_params(), Path())["train"]
+    params = tiny_params()
+    images, demo = params.select(ImageSettings), params.select(DemoSettings)
+    train = read_dataset(images, demo, Path())["train"]
     folder.mkdir()
     for row in range(len(train)):
         train.open_image(row).save(folder / Path(train.paths[row]).with_suffix(".png").name)

@@ -9,9 +9,10 @@ from pplr.errors import ClusteringError, DataError, SettingError
 from pplr.network import parallel
 from pplr.network.backbones import Backbone
 from pplr.network.model import ReIDModel
+from pplr.settings.groups import TrainingSettings
 from pplr.storage.images import PackedImages
 from pplr.training.epoch import train_epoch
-from pplr.training.records import EpochData, EpochResult, EpochStart, TrainingSettings
+from pplr.training.records import EpochData, EpochResult, EpochStart
 from tests.packing import write_split
 
 N, D, P = 12, 6, 2
@@ -45,10 +46,14 @@ SETTINGS = TrainingSettings(
 )
 
 
+def changed(**changes: object) -> TrainingSettings:
+    return TrainingSettings(**{**SETTINGS.model_dump(), **changes})
+
+
 def tiny_model() -> ReIDModel:
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(3, D, kernel_size=3, stride=2)
-    return ReIDModel(Backbone({"conv": conv}, num_features=D), num_parts=P)
+    return ReIDModel(Backbone({"conv": conv}, num_features=D, num_rows=7), num_parts=P)
 
 
 @pytest.fixture
@@ -92,7 +97,7 @@ def test_the_same_seed_and_epoch_give_the_same_weights(data: EpochData) -> None:
 def test_another_seed_gives_other_weights(data: EpochData) -> None:
     first, second = tiny_model(), tiny_model()
     train(first, data)
-    train(second, data, replace(SETTINGS, seed=2))
+    train(second, data, changed(seed=2))
     assert not torch.equal(first.backbone.conv.weight, second.backbone.conv.weight)
 
 
@@ -106,7 +111,7 @@ def test_outliers_are_never_seen(data: EpochData) -> None:
             seen.update(rows.tolist())
             return data.images[rows]
 
-    train(tiny_model(), replace(data, images=Recorder()), replace(SETTINGS, iterations=20))
+    train(tiny_model(), replace(data, images=Recorder()), changed(iterations=20))
     assert seen == set(range(11))
 
 
@@ -169,14 +174,14 @@ def test_two_clusters_are_too_few_for_three_processes(
     monkeypatch.setattr(parallel, "world_size", lambda: 3)
     few = replace(data, pseudo_labels=np.array([0, 1] * (N // 2), dtype=np.int32))
     with pytest.raises(ClusteringError, match="too few clusters for so many processes") as error:
-        train(tiny_model(), few, replace(SETTINGS, batch_size=12))
+        train(tiny_model(), few, changed(batch_size=12))
     assert "3 processes, batches of 4 images" in str(error.value)
 
 
 def test_fewer_clusters_than_a_batch_wants_are_trained_on(
     data: EpochData, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(tiny_model(), data, replace(SETTINGS, batch_size=16))
+    train(tiny_model(), data, changed(batch_size=16))
     assert "4 clusters, fewer than a batch's 8: batches of 8 images" in capsys.readouterr().out
 
 
@@ -212,10 +217,10 @@ def test_the_waiting_share_is_a_share(data: EpochData) -> None:
 
 def test_cameras_add_a_loss(data: EpochData) -> None:
     plain = train(tiny_model(), data)
-    result = train(tiny_model(), data, replace(SETTINGS, camera_aware=True))
+    result = train(tiny_model(), data, changed(camera_aware=True))
     assert set(result.losses) - set(plain.losses) == {"camera_loss"}
     assert result.losses["camera_loss"] > 0
-    without = replace(SETTINGS, camera_aware=True, lambda_cam=0.0)
+    without = changed(camera_aware=True, lambda_cam=0.0)
     assert train(tiny_model(), data, without).losses == {**plain.losses, "camera_loss": 0.0}
 
 
@@ -223,12 +228,12 @@ def test_cameras_add_a_loss(data: EpochData) -> None:
 def test_the_camera_loss_needs_two_cameras(data: EpochData, camids: np.ndarray) -> None:
     single = replace(data, camids=camids.astype(np.int32))
     with pytest.raises(SettingError, match="no cameras to tell apart") as error:
-        train(tiny_model(), single, replace(SETTINGS, camera_aware=True))
+        train(tiny_model(), single, changed(camera_aware=True))
     assert f"{int(camids.max()) + 1} known camera" in str(error.value)
 
 
 def test_the_mean_teacher_goes_on_from_epoch_to_epoch(data: EpochData) -> None:
-    settings = replace(SETTINGS, global_refinement="mean-teacher", pglr_epoch=0)
+    settings = changed(global_refinement="mean-teacher", pglr_epoch=0)
     model = tiny_model()
     assert train(tiny_model(), data).teacher is None
     first = train(model, data, settings)
@@ -246,7 +251,7 @@ def test_the_mean_teacher_goes_on_from_epoch_to_epoch(data: EpochData) -> None:
 def test_bfloat16_is_near_float32(data: EpochData) -> None:
     whole = train(tiny_model(), data)
     model = tiny_model()
-    half = train(model, data, replace(SETTINGS, precision="bfloat16"))
+    half = train(model, data, changed(precision="bfloat16"))
     assert half.losses != whole.losses
     assert half.losses == pytest.approx(whole.losses, rel=0.05)
     assert all(value.dtype != torch.bfloat16 for value in model.state_dict().values())
@@ -254,6 +259,6 @@ def test_bfloat16_is_near_float32(data: EpochData) -> None:
 
 def test_parts_refine_parts(data: EpochData) -> None:
     agreement = np.random.default_rng(0).random((N, P, P)).astype(np.float32)
-    settings = replace(SETTINGS, part_refinement="parts", aals_epoch=0)
+    settings = changed(part_refinement="parts", aals_epoch=0)
     result = train(tiny_model(), replace(data, part_agreement=agreement), settings)
     assert result.losses["part_loss"] != train(tiny_model(), data).losses["part_loss"]

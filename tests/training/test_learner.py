@@ -13,7 +13,7 @@ D, P = 6, 2
 def tiny_model() -> ReIDModel:
     torch.manual_seed(0)
     layers = {"conv": nn.Conv2d(3, D, kernel_size=3, stride=2), "bn": nn.BatchNorm2d(D)}
-    return ReIDModel(Backbone(layers, num_features=D), num_parts=P).train()
+    return ReIDModel(Backbone(layers, num_features=D, num_rows=7), num_parts=P).train()
 
 
 def random_images(n: int) -> torch.Tensor:

@@ -1,19 +1,17 @@
-from dataclasses import fields, replace
-
 import numpy as np
 import pytest
 import torch
 
 from pplr import losses
+from pplr.settings.groups import ObjectiveSettings
 from pplr.settings.presets import PRESETS
 from pplr.training.centroids import CameraProxies, camera_proxies
-from pplr.training.objective import ObjectiveSettings, Predictions, Targets, epoch_losses
+from pplr.training.objective import Predictions, Targets, epoch_losses
 
 B, P, C, D = 8, 2, 4, 6
 PAPER = PRESETS["market1501"]
-SETTINGS = replace(
-    ObjectiveSettings(**{field.name: PAPER[field.name] for field in fields(ObjectiveSettings)}),
-    pglr_epoch=2,
+SETTINGS = ObjectiveSettings(
+    **{**{name: PAPER[name] for name in ObjectiveSettings.model_fields}, "pglr_epoch": 2}
 )
 
 
@@ -53,7 +51,9 @@ def test_each_refinement_acts_from_its_epoch_on(
     refinement: tuple[str, str], epoch: int, part: str, whole: str
 ) -> None:
     predictions, targets = random_batch()
-    settings = replace(SETTINGS, part_refinement=refinement[0], global_refinement=refinement[1])
+    settings = SETTINGS.model_copy(
+        update={"part_refinement": refinement[0], "global_refinement": refinement[1]}
+    )
     terms = epoch_losses(predictions, targets, settings, epoch=epoch)
     labels, agreement = targets.labels, targets.agreement
     global_logits, part_logits = predictions.logits[:, 0], predictions.logits[:, 1:]
@@ -96,7 +96,9 @@ def random_proxies() -> CameraProxies:
 def test_the_camera_loss_is_the_global_one_and_the_mean_of_the_parts(spaces: str) -> None:
     predictions, targets = random_batch()
     proxies = random_proxies()
-    settings = replace(SETTINGS, camera_aware=True, camera_spaces=spaces, lambda_cam=0.25)
+    settings = SETTINGS.model_copy(
+        update={"camera_aware": True, "camera_spaces": spaces, "lambda_cam": 0.25}
+    )
     terms = epoch_losses(predictions, targets, settings, epoch=0, proxies=proxies)
     by_space = [
         losses.inter_camera_contrastive(

@@ -12,7 +12,7 @@ D, P = 6, 2
 def tiny_model() -> ReIDModel:
     torch.manual_seed(0)
     conv = torch.nn.Conv2d(3, D, kernel_size=3, stride=2)
-    return ReIDModel(Backbone({"conv": conv}, num_features=D), num_parts=P)
+    return ReIDModel(Backbone({"conv": conv}, num_features=D, num_rows=7), num_parts=P)
 
 
 def test_a_restored_optimizer_steps_as_if_it_had_never_stopped() -> None:

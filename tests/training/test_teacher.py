@@ -12,7 +12,7 @@ D, P = 6, 2
 def tiny_learner() -> Learner:
     torch.manual_seed(0)
     layers = {"conv": nn.Conv2d(3, D, kernel_size=3, stride=2)}
-    model = ReIDModel(Backbone(layers, num_features=D), num_parts=P).train()
+    model = ReIDModel(Backbone(layers, num_features=D, num_rows=7), num_parts=P).train()
     return Learner(model, torch.randn(1 + P, 4, D), samples_per_bn=None, precision="float32")
 
 

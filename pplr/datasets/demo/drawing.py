@@ -12,6 +12,7 @@ from pplr.datasets.demo.cameras import Camera, develop, illuminate, random_camer
 from pplr.datasets.demo.people import Person, look_alike, random_person
 from pplr.datasets.demo.scenes import OCCLUDERS, background, occlude
 from pplr.datasets.demo.sketch import Pose
+from pplr.settings.groups import DemoSettings
 
 SUPERSAMPLING = 3
 
@@ -28,58 +29,6 @@ POSE, VIEW, BOX, SCENE, OCCLUDER, LIGHT, BLUR = range(10, 17)
 
 
 @dataclass(frozen=True)
-class DemoSettings:
-    """How many people, images and cameras, and how hard: strengths from 0 (off) to 2.
-
-    Parameters
-    ----------
-    people
-        Train people; as many others are test people. At least 2.
-    images
-        Images of each person, at least 4: two in each of two cameras.
-    cameras
-        At least 2.
-    distractors
-        Images in the gallery that are nobody's match.
-    camera
-        Colour cast, exposure and saturation of each camera.
-    light
-        Brightness, contrast, gradients and shade of each shot.
-    blur
-        Of each camera and each shot.
-    pose
-        Walking phase, swing of the limbs, stoop, size.
-    views
-        Share of shots from any side instead of from the front.
-    boxes
-        Bodies cut or shifted by a bad detector box.
-    occluders
-        Objects and people before a part of the body.
-    lookalikes
-        Share of people who come in pairs that share all but one garment, 0…1.
-    backgrounds
-        How much scenes differ by camera, and how much stands in them.
-    seed
-        0 ≤ seed < 2³¹.
-    """
-
-    people: int = 64
-    images: int = 16
-    cameras: int = 6
-    distractors: int = 64
-    camera: float = 1.5
-    light: float = 0.4
-    blur: float = 0.4
-    pose: float = 1.0
-    views: float = 1.0
-    boxes: float = 0.3
-    occluders: float = 0.3
-    lookalikes: float = 0.25
-    backgrounds: float = 1.0
-    seed: int = 1
-
-
-@dataclass(frozen=True)
 class Shot:
     """One image to draw: `who` numbers people and strangers, `number` the shots of each of them."""
 
@@ -89,13 +38,13 @@ class Shot:
 
 
 def demo_person(settings: DemoSettings, who: int) -> Person:
-    """Return person number `who`: 1…2·people, and strangers above.
+    """Return person number `who`: 1…2·demo_people, and strangers above.
 
     Of the train people and of the test people, the first ones come as pairs of look-alikes.
     """
-    place = (who - 1) % settings.people  # among the train or the test people
-    paired = 2 * round(settings.lookalikes * settings.people / 2)
-    if who <= 2 * settings.people and place % 2 and place < paired:
+    place = (who - 1) % settings.demo_people  # among the train or the test people
+    paired = 2 * round(settings.demo_lookalikes * settings.demo_people / 2)
+    if who <= 2 * settings.demo_people and place % 2 and place < paired:
         first = random_person(_random(settings, PEOPLE, who - 1))
         return look_alike(first, _random(settings, TWINS, who))
     return random_person(_random(settings, PEOPLE, who))
@@ -119,20 +68,23 @@ def draw_shot(settings: DemoSettings, shot: Shot, *, height: int, width: int) ->
 
     camera = random_camera(_random(settings, CAMERAS, shot.camid))
     light = random(LIGHT)
-    lit_from = 1 if light.random() < 0.5 * settings.light else -1
+    lit_from = 1 if light.random() < 0.5 * settings.demo_light else -1
     scene = background(
-        camera.scene, random(SCENE), settings.backgrounds, height=height, width=width
+        camera.scene, random(SCENE), settings.demo_backgrounds, height=height, width=width
     )
     size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
     canvas = scene.resize(size, Image.Resampling.BILINEAR)
     _draw_person(canvas, settings, shot, camera, lit_from)
     _draw_occluder(canvas, settings, random(OCCLUDER))
     image = soften(
-        canvas.resize((width, height), Image.Resampling.BOX), camera, random(BLUR), settings.blur
+        canvas.resize((width, height), Image.Resampling.BOX),
+        camera,
+        random(BLUR),
+        settings.demo_blur,
     )
     pixels: NDArray[np.float32] = np.asarray(image, dtype=np.float32) / np.float32(255)  # (H, W, 3)
-    pixels = illuminate(pixels, light, settings.light, lit_from)
-    pixels = develop(pixels, camera, settings.camera)
+    pixels = illuminate(pixels, light, settings.demo_light, lit_from)
+    pixels = develop(pixels, camera, settings.demo_camera)
     return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
@@ -142,31 +94,34 @@ def _draw_person(
     rng = _random(settings, POSE, shot.who, shot.number)
     phase, swing, stoop, size = rng.uniform((0, 0.5, -0.1, -0.08), (2 * pi, 1, 0.25, 0.08))
     turned, direction, jitter = _random(settings, VIEW, shot.who, shot.number).random(3)
-    quarter = int(4 * direction) if turned < settings.views else 0
+    quarter = int(4 * direction) if turned < settings.demo_views else 0
     pose = Pose(
-        yaw=quarter * pi / 2 + settings.views * (jitter - 0.5),
+        yaw=quarter * pi / 2 + settings.demo_views * (jitter - 0.5),
         phase=phase,
-        swing=0.55 * settings.pose * swing,
-        stoop=settings.pose * stoop,
-        tilt=0.1 + settings.camera * camera.tilt,
+        swing=0.55 * settings.demo_pose * swing,
+        stoop=settings.demo_pose * stoop,
+        tilt=0.1 + settings.demo_camera * camera.tilt,
         lit_from=lit_from,
     )
     # the detector's box decides where in the image the body lies and how large it is
     across, up, zoom, bad, cut = _random(settings, BOX, shot.who, shot.number).uniform(
         (-1, -1, -1, 0, -1), 1
     )
-    zoom = 1 + settings.boxes * 0.06 * zoom
-    drop = 0.03 * settings.boxes * up
-    if bad < 0.3 * settings.boxes:
+    zoom = 1 + settings.demo_boxes * 0.06 * zoom
+    drop = 0.03 * settings.demo_boxes * up
+    if bad < 0.3 * settings.demo_boxes:
         zoom *= 1 + 0.25 * abs(cut)
         drop += 0.22 * cut if cut > 0 else 0.04 * cut
-    height = zoom * (1 + settings.pose * size) * 0.88 * canvas.height
-    feet = (canvas.width * (0.5 + 0.12 * settings.boxes * across), canvas.height * (0.95 + drop))
+    height = zoom * (1 + settings.demo_pose * size) * 0.88 * canvas.height
+    feet = (
+        canvas.width * (0.5 + 0.12 * settings.demo_boxes * across),
+        canvas.height * (0.95 + drop),
+    )
     draw_figure(canvas, demo_person(settings, shot.who), pose, feet=feet, size=height)
 
 
 def _draw_occluder(canvas: Image.Image, settings: DemoSettings, rng: np.random.Generator) -> None:
-    if rng.random() >= 0.35 * settings.occluders:
+    if rng.random() >= 0.35 * settings.demo_occluders:
         return
     kind = int(rng.integers(len(OCCLUDERS) + 1))
     if kind < len(OCCLUDERS):
@@ -179,4 +134,4 @@ def _draw_occluder(canvas: Image.Image, settings: DemoSettings, rng: np.random.G
 
 
 def _random(settings: DemoSettings, *stream: int) -> np.random.Generator:
-    return np.random.default_rng([settings.seed, *stream])
+    return np.random.default_rng([settings.demo_seed, *stream])

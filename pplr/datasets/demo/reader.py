@@ -5,8 +5,9 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from pplr.datasets.demo.drawing import FRAMES, VISITS, DemoSettings, Shot, _random, draw_shot
+from pplr.datasets.demo.drawing import FRAMES, VISITS, Shot, _random, draw_shot
 from pplr.datasets.image_table import ImageTable
+from pplr.settings.groups import DemoSettings
 
 
 def read_demo(settings: DemoSettings, *, height: int, width: int) -> dict[str, ImageTable]:
@@ -22,7 +23,7 @@ def read_demo(settings: DemoSettings, *, height: int, width: int) -> dict[str, I
     height, width
         Pixels of the images.
     """
-    people = settings.people
+    people = settings.demo_people
     shots = {pid: _shots(settings, pid) for pid in range(1, 2 * people + 1)}
     train = [(pid, shot) for pid in range(1, people + 1) for shot in shots[pid]]
     query: list[tuple[int, Shot]] = []
@@ -32,8 +33,8 @@ def read_demo(settings: DemoSettings, *, height: int, width: int) -> dict[str, I
         for shot in shots[pid]:
             (gallery if shot.camid in seen else query).append((pid, shot))
             seen.add(shot.camid)
-    for i in range(settings.distractors):
-        gallery.append((0, Shot(2 * people + 1 + i, i % settings.cameras, 0)))
+    for i in range(settings.demo_distractors):
+        gallery.append((0, Shot(2 * people + 1 + i, i % settings.demo_cameras, 0)))
     splits = {"train": train, "query": query, "gallery": gallery}
     return {
         split: _table(settings, split, rows, height=height, width=width)
@@ -43,9 +44,9 @@ def read_demo(settings: DemoSettings, *, height: int, width: int) -> dict[str, I
 
 def _shots(settings: DemoSettings, who: int) -> list[Shot]:
     """Return a person's shots: at least two in each camera that sees them, two cameras or more."""
-    order = _random(settings, VISITS, who).permutation(settings.cameras)
-    seen_by = min(settings.cameras, settings.images // 2)
-    return [Shot(who, int(order[i % seen_by]), i) for i in range(settings.images)]
+    order = _random(settings, VISITS, who).permutation(settings.demo_cameras)
+    seen_by = min(settings.demo_cameras, settings.demo_images // 2)
+    return [Shot(who, int(order[i % seen_by]), i) for i in range(settings.demo_images)]
 
 
 def _table(

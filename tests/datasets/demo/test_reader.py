@@ -1,7 +1,6 @@
 """Who is photographed where, and what each strength does."""
 
 import re
-from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,22 +8,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pplr.datasets.demo.drawing import DemoSettings, Shot, demo_person, draw_shot
+from pplr.datasets.demo.drawing import Shot, demo_person, draw_shot
 from pplr.datasets.demo.people import GARMENTS
 from pplr.datasets.demo.reader import read_demo
+from pplr.settings.groups import DemoSettings
+from pplr.settings.presets import EMBEDDED
 
 STRENGTHS = (
-    "camera",
-    "light",
-    "blur",
-    "pose",
-    "views",
-    "boxes",
-    "occluders",
-    "backgrounds",
+    "demo_camera",
+    "demo_light",
+    "demo_blur",
+    "demo_pose",
+    "demo_views",
+    "demo_boxes",
+    "demo_occluders",
+    "demo_backgrounds",
 )
-SMALL = DemoSettings(people=3, images=6, cameras=4, distractors=5, seed=7)
-STILL = replace(SMALL, **dict.fromkeys(STRENGTHS, 0.0))
+
+
+def demo_of(**changes):
+    """Return the presets' settings of the embedded data set, with changes."""
+    return DemoSettings(**{**EMBEDDED, **{f"demo_{name}": v for name, v in changes.items()}})
+
+
+SMALL = demo_of(people=4, images=6, cameras=4, distractors=5, seed=7)
+STILL = SMALL.model_copy(update=dict.fromkeys(STRENGTHS, 0.0))
+
+
+def changed(demo, **changes):
+    return demo.model_copy(update={f"demo_{name}": value for name, value in changes.items()})
 
 
 def read(demo=SMALL):
@@ -42,23 +54,24 @@ def shots(count=12):
 def test_counts_and_distractors():
     tables = read()
     assert list(tables) == ["train", "query", "gallery"]
-    assert len(tables["train"]) == 3 * 6
-    assert len(tables["query"]) == 3 * 3  # six images, two in each of three cameras
-    assert len(tables["gallery"]) == 3 * 3 + 5
+    assert len(tables["train"]) == 4 * 6
+    assert len(tables["query"]) == 4 * 3  # six images, two in each of three cameras
+    assert len(tables["gallery"]) == 4 * 3 + 5
     assert (tables["gallery"].pids == 0).sum() == 5
-    assert set(tables["train"].pids) == {1, 2, 3}
-    assert set(tables["query"].pids) == {4, 5, 6}
-    assert set(tables["gallery"].pids) == {0, 4, 5, 6}
+    assert set(tables["train"].pids) == {1, 2, 3, 4}
+    assert set(tables["query"].pids) == {5, 6, 7, 8}
+    assert set(tables["gallery"].pids) == {0, 5, 6, 7, 8}
     for table in tables.values():
         assert table.pids.dtype == table.camids.dtype == np.int32
 
 
 @given(
-    st.integers(2, 6), st.integers(4, 20), st.integers(2, 9), st.integers(0, 5), st.integers(0, 99)
+    st.integers(4, 8), st.integers(4, 20), st.integers(2, 9), st.integers(0, 5), st.integers(0, 99)
 )
 @settings(max_examples=60, deadline=None)
 def test_protocol_holds_for_all_counts(people, images, cameras, distractors, seed):
-    tables = read(DemoSettings(people, images, cameras, distractors, seed=seed))
+    counts = {"people": people, "images": images, "cameras": cameras}
+    tables = read(demo_of(**counts, distractors=distractors, seed=seed))
     train, query, gallery = tables.values()
     assert len(train) == people * images
     assert len(query) + len(gallery) == people * images + distractors
@@ -82,7 +95,7 @@ def test_paths_are_sorted_unique_and_named_as_market_names_them():
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
-    first, again, other = read(), read(), read(replace(SMALL, seed=8))
+    first, again, other = read(), read(), read(changed(SMALL, seed=8))
     for split in first:
         assert first[split].paths == again[split].paths
         for row in range(3):
@@ -116,14 +129,14 @@ def test_without_strengths_all_images_of_a_person_are_one():
 @pytest.mark.parametrize("name", STRENGTHS)
 def test_each_strength_alone_makes_images_differ(name):
     def spread(strength):
-        images = [draw(replace(STILL, **{name: strength}), shot) for shot in shots()]
+        images = [draw(STILL.model_copy(update={name: strength}), shot) for shot in shots()]
         return float(np.std(images, axis=0).mean())
 
     assert 0 < spread(0.5) <= spread(1.0)  # equal only where strength is how often, not how much
 
 
 def test_camera_changes_colours_by_camera_only():
-    coloured = replace(STILL, camera=1.0)
+    coloured = changed(STILL, camera=1.0)
     first, same, other = (
         draw(coloured, shot) for shot in (Shot(1, 0, 0), Shot(1, 0, 5), Shot(1, 1, 0))
     )
@@ -132,7 +145,7 @@ def test_camera_changes_colours_by_camera_only():
 
 
 def test_backgrounds_change_what_is_behind_the_person_only():
-    grey, scene = draw(STILL, Shot(1, 0, 0)), draw(replace(STILL, backgrounds=1.0), Shot(1, 0, 0))
+    grey, scene = draw(STILL, Shot(1, 0, 0)), draw(changed(STILL, backgrounds=1.0), Shot(1, 0, 0))
     differing = np.abs(grey - scene).max(axis=2)
     assert (differing[:, :6] > 8).mean() > 0.5
     assert (differing[35:65, 30:35] == 0).all()  # the chest
@@ -140,7 +153,7 @@ def test_backgrounds_change_what_is_behind_the_person_only():
 
 def test_views_turn_people_and_boxes_move_them():
     def outlines(name):
-        images = [draw(replace(STILL, **{name: 1.0}), shot) for shot in shots(24)]
+        images = [draw(changed(STILL, **{name: 1.0}), shot) for shot in shots(24)]
         return np.array([(np.abs(image - images[0]) > 20).any(axis=2).mean() for image in images])
 
     assert (outlines("views") > 0.05).mean() > 0.4
@@ -148,7 +161,7 @@ def test_views_turn_people_and_boxes_move_them():
 
 
 def test_occluders_come_in_the_share_asked_for():
-    hidden = replace(STILL, occluders=1.0)
+    hidden = changed(STILL, occluders=1.0)
     plain = draw(STILL, Shot(1, 0, 0))
     share = np.mean([(draw(hidden, Shot(1, 0, i)) != plain).any() for i in range(200)])
     assert 0.25 < share < 0.45
@@ -156,7 +169,7 @@ def test_occluders_come_in_the_share_asked_for():
 
 @pytest.mark.parametrize(("share", "pairs"), [(0.0, 0), (0.4, 2), (1.0, 5)])
 def test_lookalikes_come_in_the_share_asked_for(share, pairs):
-    demo = DemoSettings(people=10, lookalikes=share, seed=3)
+    demo = demo_of(people=10, lookalikes=share, seed=3)
     for first in (1, 11):  # the train people and the test people
         people = [demo_person(demo, who) for who in range(first, first + 10)]
         shared = [
@@ -168,8 +181,4 @@ def test_lookalikes_come_in_the_share_asked_for(share, pairs):
 
 def test_people_of_one_seed_do_not_depend_on_the_other_settings():
     for who in (1, 2, 3):
-        assert demo_person(SMALL, who) == demo_person(replace(STILL, images=9, cameras=2), who)
-
-
-def test_every_setting_has_a_default():
-    assert DemoSettings() == DemoSettings(**{f.name: f.default for f in fields(DemoSettings)})
+        assert demo_person(SMALL, who) == demo_person(changed(STILL, images=9, cameras=2), who)
