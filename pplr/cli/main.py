@@ -70,7 +70,7 @@ def configure(
 def history() -> None:
     """Print the history of the last run as a table, and where its files lie."""
     from pplr.runs.history import format_history
-    from pplr.settings.configure import PARAMS
+    from pplr.settings.configure import PATHS
     from pplr.settings.params import load_params
     from pplr.settings.presets import DEMO_WEIGHTS
 
@@ -84,7 +84,7 @@ def history() -> None:
         )
     print(format_history(HISTORY))
     print(WHERE)
-    if load_params(PARAMS).weights == DEMO_WEIGHTS:
+    if load_params(PATHS.params).weights == DEMO_WEIGHTS:
         print(STAND_IN)
 
 
