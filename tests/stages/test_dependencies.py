@@ -13,8 +13,7 @@ from stages.order import STAGES, script
 from tests.tiny import ROOT
 
 ENTRIES = {
-    name: whole.get("do", whole)
-    for name, whole in YAML().load(ROOT / "dvc.yaml")["stages"].items()
+    name: whole.get("do", whole) for name, whole in YAML().load(ROOT / "dvc.yaml")["stages"].items()
 }
 
 
