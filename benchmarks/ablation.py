@@ -22,6 +22,7 @@ from statistics import mean, stdev
 import dvc.api
 
 from pplr.settings.schedule import INIT, load_schedule
+from pplr.storage.layout import RunPaths
 
 ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LOOKS = 20
@@ -88,8 +89,8 @@ def queue_missing(seeds: int) -> set[str]:
     if "Failed" in statuses().values():
         run("dvc", "queue", "remove", "--failed")
     known = finished() | set(statuses())
-    last = load_schedule(ROOT / "schedule.yaml").last
-    evaluated = f'schedule.yaml:evaluated=["{INIT}","{last}"]'  # what is reported, and no more
+    last = load_schedule(RunPaths(ROOT).schedule).last
+    evaluated = f'{RunPaths().schedule}:evaluated=["{INIT}","{last}"]'  # no more is reported
     wanted = set()
     for seed in range(1, seeds + 1):
         for row, changes in ROWS.items():
@@ -141,7 +142,7 @@ def wait(wanted: set[str], jobs: int) -> None:
 def figures(name: str) -> dict[str, float]:
     """Return the last row of an experiment's history."""
     revision = run("git", "for-each-ref", "--format=%(objectname)", f"refs/exps/**/{name}").split()
-    text = dvc.api.read("data/history.csv", repo=str(ROOT), rev=revision[0])
+    text = dvc.api.read(str(RunPaths().history), repo=str(ROOT), rev=revision[0])
     last = list(csv.DictReader(io.StringIO(text)))[-1]
     return {key: float(last[key]) for key in ("mAP", "rank1", "adjusted_rand_index")}
 

@@ -33,6 +33,7 @@ from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.msmt17 import read_msmt17
 from pplr.settings.groups import DemoSettings
 from pplr.settings.presets import EMBEDDED
+from pplr.storage.layout import RunPaths
 
 ROOT = Path(__file__).parents[1]
 # list → images, identities
@@ -155,7 +156,8 @@ def main() -> None:
     size = (arguments.height, arguments.width)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for name in ("pplr", "stages", "dvc.yaml"):
+        paths = RunPaths(folder)
+        for name in ("pplr", "stages", str(RunPaths().pipeline)):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, folder / name)
         files = make_tree(folder / "images")
@@ -169,8 +171,8 @@ def main() -> None:
         bare = bare_seconds(files, size, workers=workers, writes=False)
         writing = bare_seconds(files, size, workers=workers, writes=True)
         prepared = run(folder, sys.executable, "-m", "stages.launch", "prepare-data")
-        again = again_seconds(folder / "images", folder / "data/dataset.zarr", size, workers)
-        timing = json.loads((folder / "data/timing/prepare-data/all.json").read_text())
+        again = again_seconds(folder / "images", paths.dataset, size, workers)
+        timing = json.loads(paths.timing("prepare-data", "all").read_text())
     N = len(files)
     decoding = timing["images_per_second"]
     table(

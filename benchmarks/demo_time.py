@@ -17,6 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.measuring import table
+from pplr.storage.layout import RunPaths
 
 ROOT = Path(__file__).parents[1]
 REST = "DVC, and starting and ending processes"
@@ -54,7 +55,7 @@ def main() -> None:
         shutil.copy(ROOT / "benchmarks" / "stopwatch.py", watch / "sitecustomize.py")
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         first, compiled = run(clone, watch)
-        for left in (clone / ".dvc" / "cache", clone / ".dvc" / "tmp", clone / "data"):
+        for left in (clone / ".dvc" / "cache", clone / ".dvc" / "tmp", RunPaths(clone).data):
             shutil.rmtree(left, ignore_errors=True)
         subprocess.run(["git", "checkout", "--quiet", "."], cwd=clone, check=True)
         again, cached = run(clone, watch)

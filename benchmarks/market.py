@@ -27,13 +27,14 @@ from benchmarks.label_quality import Figure, agreement_figures, predict, predict
 from benchmarks.measuring import table
 from pplr.network.checkpoint import read_model
 from pplr.settings.configure import make_settings
-from pplr.settings.schedule import make_schedule
+from pplr.settings.schedule import load_schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
-from stages import settings as run_files
+from pplr.storage.layout import ModelFiles, RunPaths
 
 HERE = Path(__file__).parent
+PATHS = RunPaths()  # of this clone, in which it runs
 EPOCHS, EVALUATE_EVERY = 20, 4
 # The paper's settings but for the backbone, the size, and a schedule at a fifth of its length.
 SCALED = {
@@ -80,8 +81,8 @@ def write_settings(run: Run, data_dir: Path, weights: Path) -> None:
     cameras = bool(ROWS[run.row]["camera_aware"])
     made = make_settings("market1501", data_dir, epochs=EPOCHS, cameras=cameras, overrides=words)
     schedule = make_schedule(epochs=EPOCHS, evaluate_every=EVALUATE_EVERY, **made.schedule.inputs)
-    Path("params.yaml").write_text(format_params(made.params))
-    Path("schedule.yaml").write_text(format_schedule(schedule))
+    PATHS.params.write_text(format_params(made.params))
+    PATHS.schedule.write_text(format_schedule(schedule))
 
 
 def repro() -> None:
@@ -98,13 +99,13 @@ def history_rows() -> list[dict[str, str]]:
     That is the adjusted Rand index of the labels and those of the alternation before, of images
     that are in a cluster both times: it needs no identities.
     """
-    with run_files.HISTORY.open(newline="") as file:
+    with PATHS.history.open(newline="") as file:
         rows = list(csv.DictReader(file))
     before = None
     for row in rows:
         row["stability"] = ""
         if row["clusters"]:
-            path = run_files.arrays_path(row["alternation"], "clusters")
+            path = PATHS.arrays(row["alternation"], "clusters")
             (labels,) = read_arrays(path, "pseudo_labels")
             if before is not None:
                 both = (before >= 0) & (labels >= 0)
@@ -115,16 +116,16 @@ def history_rows() -> list[dict[str, str]]:
 
 def label_rows(names: Iterable[str], evaluated: Iterable[str]) -> list[dict[str, Any]]:
     """Return the figures of labels of every alternation, and of predictions where evaluated."""
-    train = run_files.DATASET / "train"
+    train = PATHS.split("train")
     (pids,) = read_arrays(train, "pids")
     rows = []
     for name in names:
-        (labels,) = read_arrays(run_files.arrays_path(name, "clusters"), "pseudo_labels")
-        (agreement,) = read_arrays(run_files.arrays_path(name, "agreement"), "cross_agreement")
+        (labels,) = read_arrays(PATHS.arrays(name, "clusters"), "pseudo_labels")
+        (agreement,) = read_arrays(PATHS.arrays(name, "agreement"), "cross_agreement")
         figures: list[Figure] = agreement_figures(agreement, labels, pids)
         if name in evaluated:
-            folder = run_files.model_path(name)
-            classifiers = load_file(folder / "classifiers.safetensors")["classifiers"]
+            folder = PATHS.model(name)
+            classifiers = load_file(ModelFiles(folder).classifiers)["classifiers"]
             logits = predict(read_model(folder), classifiers, PackedImages(train))
             figures += prediction_figures(logits, labels, agreement, pids)
         rows += [
@@ -152,7 +153,7 @@ def make_missing(data_dir: Path, weights: Path, results: Path) -> None:
             continue
         write_settings(run, data_dir.resolve(), weights.resolve())
         repro()
-        schedule = run_files.schedule()
+        schedule = load_schedule(PATHS.schedule)
         chosen = overrides(run, Path(weights.name))
         where = {
             "settings": " ".join(f"{key}={value}" for key, value in chosen.items()),

@@ -14,7 +14,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from pplr.ranking.lists import ranked_list
 from pplr.settings.configure import make_settings
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.arrays import read_arrays
+from pplr.storage.layout import RunPaths
 
 K1, K2, EPS, MIN_SAMPLES, K = 30, 6, 0.5, 4, 20  # the paper's
 
@@ -287,17 +287,18 @@ def recall(features: np.ndarray, ranked: np.ndarray) -> float:
 
 def precision() -> None:
     """float16 against float32 features: 12,944 images of the embedded data set."""
+    paths = RunPaths()  # of the folder that is the current one below
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         words = [f"weights={WEIGHTS}", "demo_people=809", "feature_dtype=float32"]
         chosen = make_settings("demo", None, epochs=1, cameras=False, overrides=words)
-        Path("params.yaml").write_text(format_params(chosen.params))
-        Path("schedule.yaml").write_text(format_schedule(chosen.schedule))
+        paths.params.write_text(format_params(chosen.params))
+        paths.schedule.write_text(format_schedule(chosen.schedule))
         run("prepare_data")
         run("init_model")
         run("extract_features", "00", "init")
-        (features,) = read_arrays(Path("data/alternations/00/features.zarr"), "global")
-        (pids,) = read_arrays(Path("data/dataset.zarr/train"), "pids")
+        (features,) = read_arrays(paths.arrays("00", "features"), "global")
+        (pids,) = read_arrays(paths.split("train"), "pids")
     both = []
     for dtype in (np.float32, np.float16):
         stored = features.astype(dtype)

@@ -24,6 +24,8 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.running import FIGURES, last_row, run_demo
 from pplr.network import backbones
+from pplr.settings.schedule import INIT
+from pplr.storage.layout import ModelFiles, RunPaths
 
 RESULTS = Path(__file__).with_suffix(".csv").resolve()
 # A file for each type of processor, on which the same seed ends elsewhere; pairs are of one file.
@@ -130,7 +132,7 @@ def repeat_features(copies: int) -> None:
 
     Cosines stay as they are; embeddings are √copies longer, and so are logits.
     """
-    path = Path("data/models/init/weights.safetensors")
+    path = ModelFiles(RunPaths().model(INIT)).weights
     state = load_file(path)
     last = ("layer4.layers.6", "layer4.layers.7", "layer4.shortcut", "bnnecks")
     for key, value in state.items():

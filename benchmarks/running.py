@@ -8,8 +8,10 @@ from pathlib import Path
 
 from pplr.settings.configure import make_settings
 from pplr.settings.writing import format_params, format_schedule
+from pplr.storage.layout import RunPaths
 
 WEIGHTS = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
+PATHS = RunPaths()  # of the current folder
 FIGURES = ("mAP", "rank1", "adjusted_rand_index")
 
 
@@ -32,9 +34,9 @@ def run_demo(overrides: list[str], *, prepare: Callable[[], None] = lambda: None
     settings = make_settings("demo", None, epochs=None, cameras=False, overrides=words)
     whole = settings.schedule
     schedule = dataclasses.replace(whole, evaluated=("init", whole.last))
-    Path("params.yaml").write_text(format_params(settings.params))
-    Path("schedule.yaml").write_text(format_schedule(schedule))
-    if not Path("data/dataset.zarr").exists():
+    PATHS.params.write_text(format_params(settings.params))
+    PATHS.schedule.write_text(format_schedule(schedule))
+    if not PATHS.dataset.exists():
         run("prepare_data")
     run("init_model")
     prepare()
@@ -50,6 +52,6 @@ def run_demo(overrides: list[str], *, prepare: Callable[[], None] = lambda: None
 
 def last_row() -> dict[str, float]:
     """Return the figures of the last row of the history in the current folder."""
-    with Path("data/history.csv").open(newline="") as file:
+    with PATHS.history.open(newline="") as file:
         row = list(csv.DictReader(file))[-1]
     return {name: float(row[name]) for name in FIGURES}

@@ -13,7 +13,7 @@ from stages import settings
 def main(name: str) -> None:
     """Write the pseudo-labels and the global ranked list of alternation `name`."""
     params = settings.params()
-    path = settings.arrays_path(name, "features")
+    path = settings.PATHS.arrays(name, "features")
     (features,) = read_arrays(path, "global")
     depth = max(params.k, params.k1 - 1)
     ranked = ranked_list(features, depth, search=params.search, device=params.device)
@@ -22,7 +22,7 @@ def main(name: str) -> None:
     labels = pseudo_labels(distance, eps=params.eps, min_samples=params.min_samples)
     check_clusters(labels)
     write_arrays(
-        settings.arrays_path(name, "clusters"),
+        settings.PATHS.arrays(name, "clusters"),
         {"pseudo_labels": labels, "ranked_list": ranked},
         digest=read_digest(path),
         attributes={"ranked_list": search_attributes(params.search, len(features))},

@@ -12,10 +12,10 @@ from stages import settings
 def main(name: str) -> None:
     """Write the parts' ranked lists and the cross agreement of alternation `name`."""
     params = settings.params()
-    clusters = settings.arrays_path(name, "clusters")
+    clusters = settings.PATHS.arrays(name, "clusters")
     digest = read_digest(clusters)
     (global_ranked,) = read_arrays(clusters, "ranked_list")
-    (parts,) = read_arrays(settings.arrays_path(name, "features"), "parts", digest=digest)
+    (parts,) = read_arrays(settings.PATHS.arrays(name, "features"), "parts", digest=digest)
     ranked = np.stack(
         [
             ranked_list(parts[:, p], params.k, search=params.search, device=params.device)
@@ -28,7 +28,7 @@ def main(name: str) -> None:
     if params.part_refinement == "parts":
         arrays["part_agreement"] = part_agreement(ranked, k=params.k)
     write_arrays(
-        settings.arrays_path(name, "agreement"),
+        settings.PATHS.arrays(name, "agreement"),
         arrays,
         digest=digest,
         attributes={"ranked_lists": search_attributes(params.search, len(parts))},

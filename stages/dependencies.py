@@ -16,18 +16,21 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from pplr.settings.params import Params
+from pplr.storage.layout import RunPaths
 from stages.order import STAGES, script
 
-PIPELINE = Path("dvc.yaml")
+PIPELINE = RunPaths().pipeline
 
-# They make no number: they word errors, read settings, show progress, name and move files, or
-# notice damage.
+# They make no number: they word errors, read settings, say how far a run is, name and move files,
+# or notice damage.
 EXEMPT = (
     "pplr/errors.py",
     "pplr/progress.py",
     "pplr/checks.py",
     "pplr/datasets/checks.py",
     "pplr/network/checks.py",
+    "pplr/runs/checks.py",
+    "pplr/runs/progress.py",
     "pplr/settings/",
     "pplr/storage/checks.py",
     "pplr/storage/integrity.py",

@@ -17,15 +17,15 @@ def main(name: str) -> None:
 
     Without known identities there is nothing to evaluate: the metrics are null.
     """
-    (q_pids,) = read_arrays(settings.DATASET / "query", "pids")
+    (q_pids,) = read_arrays(settings.PATHS.split("query"), "pids")
     if (q_pids < 0).all():
         print(f"model {name}: nothing to evaluate, no query has a known identity")
         nothing = dict.fromkeys(("mAP", *RANKS))
-        write_json(settings.results_path("evaluation", name), {**nothing, "num_valid_queries": 0})
+        write_json(settings.PATHS.evaluation(name), {**nothing, "num_valid_queries": 0})
         return
-    model = read_model(settings.model_path(name))
+    model = read_model(settings.PATHS.model(name))
     params = settings.params()
-    query, gallery = settings.DATASET / "query", settings.DATASET / "gallery"
+    query, gallery = settings.PATHS.split("query"), settings.PATHS.split("gallery")
     q_features, g_features = (
         extract_global_features(
             model, PackedImages(path), device=params.device, what=f"{path.name} of {name}"
@@ -45,5 +45,5 @@ def main(name: str) -> None:
         **{key: float(metrics.cmc[min(rank, len(metrics.cmc)) - 1]) for key, rank in RANKS.items()},
         "num_valid_queries": metrics.num_valid_queries,
     }
-    write_json(settings.results_path("evaluation", name), results)
+    write_json(settings.PATHS.evaluation(name), results)
     print(f"model {name}: mAP {results['mAP']:.1%}, Rank-1 {results['rank1']:.1%}")

@@ -13,8 +13,8 @@ from stages import settings
 def main(name: str, previous: str) -> dict[str, float]:
     """Write the features of alternation `name`, seen by the model `previous`."""
     params = settings.params()
-    train = settings.DATASET / "train"
-    model = read_model(settings.model_path(previous))
+    train = settings.PATHS.split("train")
+    model = read_model(settings.PATHS.model(previous))
     start = time.monotonic()
     global_features, part_features = extract_features(
         model,
@@ -27,7 +27,7 @@ def main(name: str, previous: str) -> dict[str, float]:
     seconds = time.monotonic() - start
     if rank() == 0:
         write_arrays(
-            settings.arrays_path(name, "features"),
+            settings.PATHS.arrays(name, "features"),
             {"global": global_features, "parts": part_features},
             digest=read_digest(train),
         )

@@ -24,7 +24,7 @@ def main() -> None:
             print(f"keys of {params.weights} that were left out: {', '.join(left_out)}")
     model = ReIDModel(backbone, params.num_parts)
     write_model(
-        settings.model_path("init"),
+        settings.PATHS.model("init"),
         model,
         {"backbone": params.backbone, **size, "num_parts": params.num_parts},
     )

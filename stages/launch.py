@@ -88,7 +88,7 @@ def process_group() -> Iterator[None]:
 def write_timing(stage: str, name: str, figures: Mapping[str, float]) -> None:
     """Write how long this process took until now, its device, and the stage's own figures."""
     values = {"seconds": round(time.monotonic() - START, 2), "device": settings.params().device}
-    path = settings.DATA / "timing" / stage / f"{name}.json"
+    path = settings.PATHS.timing(stage, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**values, **figures}) + "\n")
 

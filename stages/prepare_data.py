@@ -29,7 +29,7 @@ def main() -> dict[str, float]:
     check_room(Path(), N * images.height * images.width * 3)
     broken: dict[str, dict[int, PplrError]] = {}
     seconds = 0.0
-    with replacing(settings.DATASET) as temporary:
+    with replacing(settings.PATHS.dataset) as temporary:
         zarr.create_group(temporary)
         for name, table in splits.items():
             split = temporary / name

@@ -1,8 +1,7 @@
 """Gather the history of all alternations and the metrics of the last one."""
 
-from pplr.runs.history import Row, clustering_row, write_history
-from pplr.settings.schedule import INIT
-from pplr.storage.arrays import read_arrays, read_digest
+from pplr.runs.history import format_csv, history_rows
+from pplr.runs.progress import check_finished
 from pplr.storage.json_files import read_json, write_json
 from pplr.storage.replacing import replacing
 from stages import settings
@@ -10,28 +9,9 @@ from stages import settings
 
 def main() -> None:
     """Write data/history.csv and metrics.json, reading what the schedule names."""
-    schedule = settings.schedule()
-    evaluation = {
-        name: read_json(settings.results_path("evaluation", name)) for name in schedule.evaluated
-    }
-    train = settings.DATASET / "train"
-    digest = read_digest(train)
-    (pids,) = read_arrays(train, "pids")
-    rows: list[Row] = [{"alternation": INIT, **evaluation[INIT]}]
-    for name in schedule.alternations:
-        clusters = settings.arrays_path(name, "clusters")
-        (pseudo_labels,) = read_arrays(clusters, "pseudo_labels", digest=digest)
-        agreed = settings.arrays_path(name, "agreement")
-        (agreement,) = read_arrays(agreed, "cross_agreement", digest=digest)
-        rows.append(
-            {
-                "alternation": name,
-                **clustering_row(pseudo_labels, agreement, pids),
-                **read_json(settings.results_path("training", name)),
-                **evaluation.get(name, {}),
-            }
-        )
-    with replacing(settings.HISTORY) as temporary:
-        write_history(temporary, rows)
-    last = evaluation[schedule.last]
-    write_json(settings.METRICS, {key: last[key] for key in ("mAP", "rank1", "rank5", "rank10")})
+    schedule, paths = settings.schedule(), settings.PATHS
+    check_finished(paths, schedule)
+    with replacing(paths.history) as temporary:
+        temporary.write_text(format_csv(history_rows(paths, schedule)))
+    last = read_json(paths.evaluation(schedule.last))
+    write_json(paths.metrics, {key: last[key] for key in ("mAP", "rank1", "rank5", "rank10")})

@@ -20,8 +20,8 @@ from stages import settings
 def main(name: str, previous: str) -> dict[str, float]:
     """Write the model and the losses of alternation `name`, trained on from model `previous`."""
     params = settings.params()
-    start = settings.model_path(previous)
-    train = settings.DATASET / "train"
+    start = settings.PATHS.model(previous)
+    train = settings.PATHS.split("train")
     digest = read_digest(train)
     agreements = ["cross_agreement"]
     if params.part_refinement == "parts":
@@ -32,9 +32,9 @@ def main(name: str, previous: str) -> dict[str, float]:
         EpochData(
             PackedImages(train),
             *read_arrays(train, "camids"),
-            *read_arrays(settings.arrays_path(name, "clusters"), "pseudo_labels", digest=digest),
-            *read_arrays(settings.arrays_path(name, "features"), "global", "parts", digest=digest),
-            *read_arrays(settings.arrays_path(name, "agreement"), *agreements, digest=digest),
+            *read_arrays(settings.PATHS.arrays(name, "clusters"), "pseudo_labels", digest=digest),
+            *read_arrays(settings.PATHS.arrays(name, "features"), "global", "parts", digest=digest),
+            *read_arrays(settings.PATHS.arrays(name, "agreement"), *agreements, digest=digest),
         ),
         params.select(TrainingSettings),
         epoch=int(name),
@@ -43,14 +43,14 @@ def main(name: str, previous: str) -> dict[str, float]:
     )
     if rank() == 0:
         write_model(
-            settings.model_path(name),
+            settings.PATHS.model(name),
             model,
             read_settings(start),
             optimizer=result.optimizer,
             teacher=result.teacher,
             classifiers=result.classifiers,
         )
-        write_json(settings.results_path("training", name), {**result.losses, "lr": result.lr})
+        write_json(settings.PATHS.training(name), {**result.losses, "lr": result.lr})
     return {
         "images_per_second": round(result.images_per_second, 1),
         "waiting_share": round(result.waiting_share, 4),

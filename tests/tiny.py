@@ -1,12 +1,16 @@
 """A workspace with a tiny data set, in which every stage takes seconds."""
 
+import os
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pplr.settings.params import Params, parse_params
 from pplr.settings.presets import PRESETS
 from pplr.settings.schedule import Schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule
+from stages import launch, order
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,3 +74,27 @@ def digests(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "timing" not in path.parts
     }
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return every stage of the tiny schedule with its arguments, in their order."""
+    return [(one.stage, *one.arguments) for one in order.commands(tiny_schedule())]
+
+
+def run_all(folder: Path, *, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
+    """Run every stage in a workspace, in this process; call `then` after each."""
+    with working_in(folder):
+        for command in commands():
+            assert launch.main(*command) == 0
+            if then is not None:
+                then(command)

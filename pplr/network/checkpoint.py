@@ -10,6 +10,7 @@ from pplr.errors import DataError, MissingInputError
 from pplr.network.backbones import make_backbone
 from pplr.network.model import ReIDModel
 from pplr.storage.json_files import read_json, write_json
+from pplr.storage.layout import ModelFiles
 from pplr.storage.replacing import replacing
 
 
@@ -43,14 +44,15 @@ def write_model(
     """
     with replacing(path) as temporary:
         temporary.mkdir()
-        save_file(_packed(model.state_dict()), temporary / "weights.safetensors")
-        write_json(temporary / "settings.json", settings)
+        files = ModelFiles(temporary)
+        save_file(_packed(model.state_dict()), files.weights)
+        write_json(files.settings, settings)
         if optimizer is not None:
-            save_file(_packed(optimizer), temporary / "optimizer.safetensors")
+            save_file(_packed(optimizer), files.optimizer)
         if teacher is not None:
-            save_file(_packed(teacher), temporary / "ema.safetensors")
+            save_file(_packed(teacher), files.teacher)
         if classifiers is not None:
-            save_file(_packed({"classifiers": classifiers}), temporary / "classifiers.safetensors")
+            save_file(_packed({"classifiers": classifiers}), files.classifiers)
 
 
 def read_model(path: Path) -> ReIDModel:
@@ -61,34 +63,35 @@ def read_model(path: Path) -> ReIDModel:
     MissingInputError
         There is no model in the folder.
     """
-    if not (path / "weights.safetensors").is_file():
+    files = ModelFiles(path)
+    if not files.weights.is_file():
         raise MissingInputError(
             what="A model is missing.",
             where=str(path),
-            value="no weights.safetensors",
+            value=f"no {files.weights.name}",
             allowed="a model folder written by init-model or train-epoch",
             next_step="run `dvc repro`, which makes it",
         )
-    settings = read_json(path / "settings.json")
+    settings = read_json(files.settings)
     size = {"height": settings["height"], "width": settings["width"]}
     model = ReIDModel(make_backbone(settings["backbone"], **size), settings["num_parts"])
-    model.load_state_dict(_read_tensors(path / "weights.safetensors"))
+    model.load_state_dict(_read_tensors(files.weights))
     return model
 
 
 def read_settings(path: Path) -> dict[str, str | int]:
     """Return the settings a model folder was built from."""
-    return read_json(path / "settings.json")
+    return read_json(ModelFiles(path).settings)
 
 
 def read_optimizer(path: Path) -> dict[str, Tensor] | None:
     """Return the optimizer state of a model folder; None before the first epoch."""
-    return _read_if_there(path / "optimizer.safetensors")
+    return _read_if_there(ModelFiles(path).optimizer)
 
 
 def read_teacher(path: Path) -> dict[str, Tensor] | None:
     """Return the state of the mean teacher's model; None where a model has no teacher."""
-    return _read_if_there(path / "ema.safetensors")
+    return _read_if_there(ModelFiles(path).teacher)
 
 
 def _read_if_there(file: Path) -> dict[str, Tensor] | None:

@@ -1,18 +1,85 @@
 """The history: one row an alternation, for looking at and for plots."""
 
 import csv
+import io
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import adjusted_rand_score
+
+from pplr.settings.schedule import INIT, Schedule
+from pplr.storage.arrays import read_arrays, read_digest
+from pplr.storage.json_files import read_json
+from pplr.storage.layout import GROUPS, RunPaths
 
 Row = dict[str, str | int | float | None]
 
+# What an alternation writes, in this order. DVC removes a stage's outputs before it runs the stage:
+# so what lies behind a gap was left by an earlier run and is none of this one.
+STEPS = (*GROUPS, "training")
+
+
+def history_rows(paths: RunPaths, schedule: Schedule) -> list[Row]:
+    """Return a row for init and one for each alternation, as far as the run is.
+
+    A row has `alternation`, what `clustering_row` says, the losses, the learning rate and the
+    metrics. It lacks what is not done yet, and the last row is the first that does.
+    """
+    train = paths.split("train")
+    if not train.is_dir():
+        return []
+    digest = read_digest(train)
+    (pids,) = read_arrays(train, "pids")
+    rows: list[Row] = [{"alternation": INIT, **_evaluation(paths, schedule, INIT)}]
+    for name in schedule.alternations:
+        done = steps_done(paths, name, digest)
+        if not done:
+            break
+        row: Row = {"alternation": name}
+        if "clusters" in done:
+            (labels,) = read_arrays(paths.arrays(name, "clusters"), "pseudo_labels")
+            agreement = None
+            if "agreement" in done:
+                (agreement,) = read_arrays(paths.arrays(name, "agreement"), "cross_agreement")
+            row |= clustering_row(labels, agreement, pids)
+        if "training" in done:
+            row |= {**read_json(paths.training(name)), **_evaluation(paths, schedule, name)}
+        rows.append(row)
+        if done != STEPS:
+            break
+    return rows
+
+
+def steps_done(paths: RunPaths, name: str, digest: str) -> tuple[str, ...]:
+    """Return the first of `STEPS`, up to a gap, that an alternation has for the images of now.
+
+    Parameters
+    ----------
+    paths
+        The run's paths.
+    name
+        The alternation.
+    digest
+        `table_digest` of the training images.
+    """
+    done: list[str] = []
+    for step in STEPS:
+        path = paths.training(name) if step == "training" else paths.arrays(name, step)
+        if not path.exists() or (path.is_dir() and read_digest(path) != digest):
+            break
+        done.append(step)
+    return tuple(done)
+
+
+def _evaluation(paths: RunPaths, schedule: Schedule, name: str) -> Row:
+    path = paths.evaluation(name)
+    return read_json(path) if name in schedule.evaluated and path.is_file() else {}
+
 
 def clustering_row(
-    pseudo_labels: NDArray[np.int32], agreement: NDArray[np.float32], pids: NDArray[np.int32]
+    pseudo_labels: NDArray[np.int32],
+    agreement: NDArray[np.float32] | None,
+    pids: NDArray[np.int32],
 ) -> Row:
     """Return what an alternation's clustering looks like.
 
@@ -21,7 +88,7 @@ def clustering_row(
     pseudo_labels
         (N,) int32, -1 for outliers.
     agreement
-        (N,P) in [0,1].
+        (N,P) in [0,1]; None where it is not computed yet, and has no columns.
     pids
         (N,) int32 true identities, for looking only; -1 unknown.
 
@@ -36,9 +103,10 @@ def clustering_row(
         "clusters": int(pseudo_labels.max(initial=-1)) + 1,
         "outliers": int((pseudo_labels < 0).sum()),
     }
-    means = agreement.mean(axis=0, dtype=np.float64)
-    row["agreement"] = float(agreement.mean(dtype=np.float64))
-    row |= {f"agreement_{p}": float(mean) for p, mean in enumerate(means, start=1)}
+    if agreement is not None:
+        means = agreement.mean(axis=0, dtype=np.float64)
+        row["agreement"] = float(agreement.mean(dtype=np.float64))
+        row |= {f"agreement_{p}": float(mean) for p, mean in enumerate(means, start=1)}
     known = pids >= 0
     index = adjusted_rand_index(pseudo_labels[known], pids[known]) if known.any() else None
     row["adjusted_rand_index"] = index
@@ -55,35 +123,19 @@ def adjusted_rand_index(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32
     pids
         (N,) int32 true identities.
     """
+    from sklearn.metrics import adjusted_rand_score  # a second that opening a run need not wait
+
     alone = pseudo_labels.astype(np.int64)
     outliers = np.flatnonzero(alone < 0)
     alone[outliers] = alone.max(initial=-1) + 1 + np.arange(len(outliers))
     return float(adjusted_rand_score(pids, alone))
 
 
-def write_history(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows as CSV, `alternation` first; a row has no value in the columns it lacks."""
+def format_csv(rows: Sequence[Row]) -> str:
+    """Return rows as CSV, `alternation` first; a row has no value in the columns it lacks."""
     columns = list(dict.fromkeys(name for row in reversed(rows) for name in row))
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def format_history(path: Path) -> str:
-    """Return the main columns of a history.csv as a table in plain text."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    parts = [name for name in rows[0] if name.startswith("agreement_")]
-    shares = ["adjusted_rand_index", *parts, "mAP", "rank1"]
-    columns = ["alternation", "clusters", "outliers", *shares]
-    titles = {"adjusted_rand_index": "Rand index", "rank1": "Rank-1"}
-    table = [[titles.get(name, name.replace("_", " ")) for name in columns]]
-    for row in rows:
-        cells = [row[name] for name in columns[:3]]
-        table.append(cells + [f"{float(row[name]):.3f}" if row[name] else "" for name in shares])
-    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

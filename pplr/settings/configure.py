@@ -14,12 +14,10 @@ from pplr.settings.presets import EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
 from pplr.settings.reading import load_yaml, nearest
 from pplr.settings.schedule import INIT, Schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule, merge_params
+from pplr.storage.layout import RunPaths
 from pplr.storage.replacing import remove
 
-PARAMS = Path("params.yaml")
-
-
-SCHEDULE = Path("schedule.yaml")
+PATHS = RunPaths()  # of the current folder
 
 
 # What DVC watches where there is no file to watch: a dependency can be repeated but not left out.
@@ -107,7 +105,7 @@ def make_settings(
 
 def changed_values(settings: PipelineSettings) -> list[str]:
     """Return a line for each value of params.yaml and schedule.yaml that is another now."""
-    old = _load_old(PARAMS) | _flat(_load_old(SCHEDULE))
+    old = _load_old(PATHS.params) | _flat(_load_old(PATHS.schedule))
     dropped = sorted({path.stem for path in _leftovers(settings.schedule)})
     new = settings.params.model_dump() | _flat(dataclasses.asdict(settings.schedule))
     known = {*new, "alternations", "evaluated", "inputs"}
@@ -129,12 +127,12 @@ def replace_settings(settings: PipelineSettings) -> list[str]:
     removed from data/; where a run was finished, DVC's cache still has them.
     """
     changes = changed_values(settings)
-    if _load_old(PARAMS):
-        text = merge_params(PARAMS.read_text(), settings.params)
+    if _load_old(PATHS.params):
+        text = merge_params(PATHS.params.read_text(), settings.params)
     else:
         text = format_params(settings.params)
-    PARAMS.write_text(text)
-    SCHEDULE.write_text(format_schedule(settings.schedule))
+    PATHS.params.write_text(text)
+    PATHS.schedule.write_text(format_schedule(settings.schedule))
     for path in _leftovers(settings.schedule):
         remove(path)
     return changes
@@ -161,9 +159,7 @@ def _flat(schedule: dict[str, Any]) -> dict[str, Any]:
 def _leftovers(schedule: Schedule) -> list[Path]:
     """Return what alternations that are not in the schedule have left in data/."""
     known = {INIT, *schedule.alternations}
-    folders = ("alternations", "models", "results/training", "results/evaluation")
-    paths = (path for folder in folders for path in (Path("data") / folder).glob("*"))
-    return [path for path in paths if path.stem not in known]
+    return [path for path in PATHS.by_name() if path.stem not in known]
 
 
 def parse_overrides(overrides: list[str]) -> dict[str, Any]:

@@ -10,8 +10,15 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
-from pplr.errors import DataError, MissingInputError
-from pplr.storage.checks import damaged
+from pplr.storage.checks import damaged, missing_group
+from pplr.storage.integrity import (
+    check_array,
+    check_chunks,
+    check_range,
+    check_table,
+    fits,
+    group_digest,
+)
 from pplr.storage.layout import ARRAYS
 from pplr.storage.replacing import replacing
 
@@ -67,27 +74,51 @@ def read_arrays(path: Path, *names: str, digest: str | None = None) -> list[NDAr
     MissingInputError
         There is no such group.
     DataError
-        The group belongs to another table, or an array is damaged.
+        The group belongs to another table, or an array is damaged or not as its spec says.
+    """
+    return [_read_whole(array, path) for array in open_arrays(path, *names, digest=digest)]
+
+
+def open_arrays(path: Path, *names: str, digest: str | None = None) -> list[zarr.Array[Any]]:
+    """Return arrays of a group, read-only, of whose values nothing is read yet.
+
+    Parameters and errors are those of `read_arrays`, but for damage to the values, which shows
+    when they are read.
     """
     group = open_group(path)
-    if digest is not None and group.attrs["table"] != digest:
-        raise DataError(
-            what="The arrays belong to another table of images.",
-            where=str(path),
-            value=f"table {group.attrs['table']}",
-            allowed=f"table {digest}",
-            next_step="run `dvc repro`, which makes them anew",
-        )
-    return [_read_array(group, name, path) for name in names]
+    if digest is not None:
+        check_table(group, path, digest)
+    return [open_array(group, name, path) for name in names]
+
+
+def open_array(group: zarr.Group, name: str, path: Path) -> zarr.Array[Any]:
+    """Return an array of the group in the folder `path`, as `open_arrays` does."""
+    try:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+    except Exception as error:  # there is no such array, or its description is damaged
+        raise damaged(name, path, error) from None
+    check_array(array, group, path)
+    return array
+
+
+def read_values(array: zarr.Array[Any], path: Path, rows: Any = ...) -> NDArray[Any]:
+    """Return rows of an array of the group in the folder `path`; all of them by default."""
+    check_chunks(array, path)
+    try:
+        return np.asarray(array[rows])
+    except Exception as error:  # a codec raises what it likes for a flipped bit
+        raise damaged(array.basename, path, error) from None
 
 
 def read_digest(path: Path) -> str:
     """Return the `table_digest` that a group carries."""
-    return str(open_group(path).attrs["table"])
+    return group_digest(open_group(path), path)
 
 
 def write_array(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
     """Write an array into one shard of compressed chunks of about `SHARD_CHUNK_BYTES`."""
+    assert fits(ARRAYS[name], values.dtype, values.ndim), f"{name} is not as the layout says"
     row_bytes = max(1, values[:1].nbytes)
     rows = min(max(1, len(values)), max(1, SHARD_CHUNK_BYTES // row_bytes))
     shard = -(-max(1, len(values)) // rows) * rows
@@ -105,10 +136,10 @@ def write_array(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
 
 def description(name: str) -> dict[str, Any]:
     """Return what Zarr is told of an array beside its shape and type."""
-    dimensions, what, unit = ARRAYS[name]
+    spec = ARRAYS[name]
     return {
-        "dimension_names": dimensions,
-        "attributes": {"description": what, "unit": unit},
+        "dimension_names": spec.dimensions,
+        "attributes": {"description": spec.description, "unit": spec.unit},
         # a chunk of zeros is written like any other, so that a missing file is an error
         "config": {"write_empty_chunks": True},
     }
@@ -119,24 +150,13 @@ def open_group(path: Path) -> zarr.Group:
     try:
         return zarr.open_group(path, mode="r")
     except FileNotFoundError:
-        raise MissingInputError(
-            what="A group of arrays is missing.",
-            where=str(path),
-            value="no Zarr group",
-            allowed="a group written by a stage of the pipeline",
-            next_step="run `dvc repro`, which makes it",
-        ) from None
+        raise missing_group(path) from None
     except ValueError as error:  # JSONDecodeError of a cut zarr.json
-        raise damaged(path.name, path, problem=str(error)) from None
+        raise damaged(path.name, path, error) from None
 
 
-def _read_array(group: zarr.Group, name: str, path: Path) -> NDArray[Any]:
-    try:
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-        values = np.asarray(array[...])
-    except Exception as error:  # a codec raises what it likes for a flipped bit
-        raise damaged(name, path, problem=f"{type(error).__name__}: {error}") from None
-    if array.nchunks_initialized < array.nchunks:  # zarr has filled in zeros
-        raise damaged(name, path, problem="a chunk file is missing")
+def _read_whole(array: zarr.Array[Any], path: Path) -> NDArray[Any]:
+    values = read_values(array, path)
+    if ARRAYS[array.basename].group != "features":  # the range of features is slow to look at
+        check_range(array.basename, values, path)
     return values

@@ -2,15 +2,51 @@
 
 from pathlib import Path
 
-from pplr.errors import DataError
+from pplr.errors import DataError, MissingInputError
+
+AGAIN = "remove it and run `dvc repro`, which fetches or makes it anew"
 
 
-def damaged(name: str, path: Path, *, problem: str) -> DataError:
+def damaged(name: str, path: Path, problem: str | Exception) -> DataError:
     """Return the error for an array or file that cannot be read."""
+    worded = problem if isinstance(problem, str) else f"{type(problem).__name__}: {problem}"
     return DataError(
         what=f"`{name}` cannot be read.",
         where=str(path),
-        value=problem,
+        value=worded,
         allowed="what a stage of the pipeline wrote",
-        next_step="remove it and run `dvc repro`, which fetches or makes it anew",
+        next_step=AGAIN,
+    )
+
+
+def unfit(name: str, path: Path, *, found: str, allowed: str) -> DataError:
+    """Return the error for an array that is there and is not what the layout says."""
+    return DataError(
+        what=f"`{name}` is not the array that it should be.",
+        where=str(path),
+        value=found,
+        allowed=allowed,
+        next_step=AGAIN,
+    )
+
+
+def missing_group(path: Path) -> MissingInputError:
+    """Return the error for a group that is not there."""
+    return MissingInputError(
+        what="A group of arrays is missing.",
+        where=str(path),
+        value="no Zarr group",
+        allowed="a group written by a stage of the pipeline",
+        next_step="run `dvc repro`, which makes it",
+    )
+
+
+def other_table(path: Path, *, found: str, wanted: str) -> DataError:
+    """Return the error for a group whose rows are other images."""
+    return DataError(
+        what="The arrays belong to another table of images.",
+        where=str(path),
+        value=f"table {found}",
+        allowed=f"table {wanted}",
+        next_step="run `dvc repro`, which makes them anew",
     )

@@ -10,7 +10,13 @@ import zarr
 from numpy.typing import NDArray
 
 from pplr.errors import PplrError
-from pplr.storage.arrays import description, open_group, table_digest, write_array
+from pplr.storage.arrays import (
+    description,
+    open_array,
+    open_group,
+    table_digest,
+    write_array,
+)
 from pplr.storage.checks import damaged
 
 IMAGES_PER_CHUNK = 1024
@@ -104,8 +110,7 @@ class PackedImages:
     """
 
     def __init__(self, path: Path):
-        array = open_group(path)["images"]
-        assert isinstance(array, zarr.Array)
+        array = open_array(open_group(path), "images", path)
         self.shape = array.shape  # (N,H,W,3)
         self.rows_per_chunk = array.chunks[0]
         chunk_shape = (self.rows_per_chunk, *self.shape[1:])
@@ -129,4 +134,4 @@ def _map_chunk(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     try:
         return np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
     except (OSError, ValueError) as error:
-        raise damaged(name="images", path=path, problem=str(error)) from None
+        raise damaged(name="images", path=path, problem=error) from None

@@ -20,5 +20,5 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise damaged(path.name, path, problem=f"{type(error).__name__}: {error}") from None
+        raise damaged(path.name, path, error) from None
     return content

@@ -1,24 +1,266 @@
-"""Every array of a run."""
+"""Every path and every array of a run.
 
-# name → (dimension names, what it is, unit)
-ARRAYS: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "images": (("image", "row", "column", "channel"), "decoded, resized images, RGB", "0..255"),
-    "pids": (("image",), "true identity, -1 unknown; never read by training", "identity"),
-    "camids": (("image",), "camera, zero-based; -1 is unknown and equals no camera", "camera"),
-    "paths": (("image",), "path below the folder of the images; row i is image i", "path"),
-    "global": (("image", "feature"), "global features, L2-normalised", "1"),
-    "parts": (("image", "part", "feature"), "part features from the top down, L2-normalised", "1"),
-    "pseudo_labels": (("image",), "cluster of the global features; -1 is an outlier", "cluster"),
-    "ranked_list": (("image", "rank"), "global neighbours, nearest first, without itself", "row"),
-    "ranked_lists": (
-        ("image", "part", "rank"),
-        "neighbours by part, nearest first, without itself",
-        "row",
-    ),
-    "cross_agreement": (("image", "part"), "Jaccard similarity of the lists, Eq. 6", "0..1"),
-    "part_agreement": (
-        ("image", "part", "other part"),
-        "Jaccard similarity of two parts' lists",
-        "0..1",
-    ),
-}
+Usage: python -m pplr.storage.layout
+
+writes the table of arrays in data/README.md anew.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "query", "gallery")
+# The groups of an alternation, in the order in which the stages write them.
+GROUPS = ("features", "clusters", "agreement")
+
+
+# --- paths ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """Every path of a run, below the folder that holds dvc.yaml."""
+
+    root: Path = Path()
+
+    @property
+    def params(self) -> Path:
+        """The file of settings."""
+        return self.root / "params.yaml"
+
+    @property
+    def schedule(self) -> Path:
+        """The file that names the alternations."""
+        return self.root / "schedule.yaml"
+
+    @property
+    def pipeline(self) -> Path:
+        """The pipeline's file, which marks the root of the repository."""
+        return self.root / "dvc.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics of the last alternation."""
+        return self.root / "metrics.json"
+
+    @property
+    def data(self) -> Path:
+        """The folder of everything that stages write but the metrics."""
+        return self.root / "data"
+
+    @property
+    def checked(self) -> Path:
+        """The file that check-settings writes."""
+        return self.data / "settings-checked.txt"
+
+    @property
+    def dataset(self) -> Path:
+        """The folder of the splits."""
+        return self.data / "dataset.zarr"
+
+    @property
+    def history(self) -> Path:
+        """The table of all alternations."""
+        return self.data / "history.csv"
+
+    def split(self, name: str) -> Path:
+        """Return the group of `train`, `query` or `gallery`."""
+        return self.dataset / name
+
+    def arrays(self, name: str, group: str) -> Path:
+        """Return the group `features`, `clusters` or `agreement` of an alternation."""
+        return self.data / "alternations" / name / f"{group}.zarr"
+
+    def model(self, name: str) -> Path:
+        """Return the folder of the model `init` or of an alternation's model."""
+        return self.data / "models" / name
+
+    def training(self, name: str) -> Path:
+        """Return the file of an alternation's losses."""
+        return self.data / "results" / "training" / f"{name}.json"
+
+    def evaluation(self, name: str) -> Path:
+        """Return the file of a model's metrics."""
+        return self.data / "results" / "evaluation" / f"{name}.json"
+
+    @property
+    def timings(self) -> Path:
+        """The folder with one folder a stage of how long it took."""
+        return self.data / "timing"
+
+    def timing(self, stage: str, name: str) -> Path:
+        """Return the file of how long a stage took for an alternation or model, or for `all`."""
+        return self.timings / stage / f"{name}.json"
+
+    def by_name(self) -> list[Path]:
+        """Return every file and folder on disk that is named after an alternation or a model."""
+        one = (self.arrays("x", "x").parent, self.model("x"), self.training("x"))
+        folders = [path.parent for path in (*one, self.evaluation("x"))]
+        return [path for folder in folders for path in folder.glob("*")]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The files of a model's folder; all but weights and settings are not always there."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """Backbone and BNNecks."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def settings(self) -> Path:
+        """What the model is built from."""
+        return self.folder / "settings.json"
+
+    @property
+    def optimizer(self) -> Path:
+        """The optimizer's state of backbone and BNNecks."""
+        return self.folder / "optimizer.safetensors"
+
+    @property
+    def classifiers(self) -> Path:
+        """The classifiers of the epoch, for looking only."""
+        return self.folder / "classifiers.safetensors"
+
+    @property
+    def teacher(self) -> Path:
+        """The state of the mean teacher's model."""
+        return self.folder / "ema.safetensors"
+
+
+# --- arrays --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """What an array of a run is.
+
+    Parameters
+    ----------
+    group
+        The group it is in: `split`, or one of `GROUPS`.
+    name
+        Its name, which no other array has.
+    dimensions
+        The names of its dimensions; the first is `image` in every array.
+    dtypes
+        Its type; two where a setting decides.
+    unit
+        What its values count or measure.
+    description
+        What it is, in words.
+    lowest, highest
+        The range of its values; None where there is no limit. Of an array of the unit `row`,
+        the highest is N-1.
+    unknown
+        What -1 means; empty where it means nothing.
+    """
+
+    group: str
+    name: str
+    dimensions: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    unit: str
+    description: str
+    lowest: int | None = None
+    highest: int | None = None
+    unknown: str = ""
+
+
+_FLOATS = ("float16", "float32")  # by the setting feature_dtype
+_NOT_ITSELF = "nearest first, without itself"
+
+ARRAYS = {
+    spec.name: spec
+    for spec in (
+        ArraySpec(
+            "split", "images", ("image", "row", "column", "channel"), ("uint8",), "0..255",
+            "decoded, resized images, RGB", lowest=0, highest=255,
+        ),
+        ArraySpec(
+            "split", "pids", ("image",), ("int32",), "identity",
+            "true identity, -1 unknown; never read by training", lowest=-1, unknown="unknown",
+        ),
+        ArraySpec(
+            "split", "camids", ("image",), ("int32",), "camera",
+            "camera, zero-based; -1 is unknown and equals no camera", lowest=-1, unknown="unknown",
+        ),
+        ArraySpec(
+            "split", "paths", ("image",), ("string",), "path",
+            "path below the folder of the images; row i is image i",
+        ),
+        ArraySpec(
+            "features", "global", ("image", "feature"), _FLOATS, "1",
+            "global features, L2-normalised", lowest=-1, highest=1,
+        ),
+        ArraySpec(
+            "features", "parts", ("image", "part", "feature"), _FLOATS, "1",
+            "part features from the top down, L2-normalised", lowest=-1, highest=1,
+        ),
+        ArraySpec(
+            "clusters", "pseudo_labels", ("image",), ("int32",), "cluster",
+            "cluster of the global features; -1 is an outlier", lowest=-1, unknown="outlier",
+        ),
+        ArraySpec(
+            "clusters", "ranked_list", ("image", "rank"), ("int32",), "row",
+            f"global neighbours, {_NOT_ITSELF}", lowest=0,
+        ),
+        ArraySpec(
+            "agreement", "ranked_lists", ("image", "part", "rank"), ("int32",), "row",
+            f"neighbours by part, {_NOT_ITSELF}", lowest=0,
+        ),
+        ArraySpec(
+            "agreement", "cross_agreement", ("image", "part"), ("float32",), "0..1",
+            "Jaccard similarity of the lists, Eq. 6", lowest=0, highest=1,
+        ),
+        ArraySpec(
+            "agreement", "part_agreement", ("image", "part", "other part"), ("float32",), "0..1",
+            "Jaccard similarity of two parts' lists", lowest=0, highest=1,
+        ),
+    )
+}  # fmt: skip
+
+
+# --- the table in data/README.md -----------------------------------------------------------
+
+_LETTERS = {"image": "N", "row": "H", "column": "W", "channel": "3", "feature": "D", "part": "P"}
+_LETTERS |= {"other part": "P", "rank": "depth"}
+
+
+def arrays_table() -> str:
+    """Return the table of all arrays in Markdown, a line for each, as data/README.md has it."""
+    lines = ["| group | array | shape | type | values | unit | what it is |", "|---" * 7 + "|"]
+    paths = RunPaths()
+    for spec in ARRAYS.values():
+        split = spec.group == "split"
+        group = paths.split("<split>") if split else paths.arrays("<e>", spec.group)
+        letters = [_LETTERS[name] for name in spec.dimensions]
+        shape = f"({','.join(letters)}{',' if len(letters) == 1 else ''})"
+        cells = (f"`{group.relative_to(paths.data)}`", f"`{spec.name}`", shape)
+        types = (" or ".join(spec.dtypes), _values(spec), spec.unit, spec.description)
+        lines.append(f"| {' | '.join((*cells, *types))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _values(spec: ArraySpec) -> str:
+    """Return the range of an array in words."""
+    if spec.lowest is None:
+        return ""
+    highest = "N-1" if spec.unit == "row" else "" if spec.highest is None else spec.highest
+    return f"{0 if spec.unknown else spec.lowest}…{highest}" + (
+        f"; -1: {spec.unknown}" if spec.unknown else ""
+    )
+
+
+def with_arrays_table(text: str) -> str:
+    """Return the text of data/README.md with the table of arrays as it is now."""
+    lines = text.splitlines(keepends=True)
+    rows = [i for i, line in enumerate(lines) if line.startswith("| `") and line.count("|") == 8]
+    return "".join((*lines[: rows[0] - 2], arrays_table(), *lines[rows[-1] + 1 :]))
+
+
+if __name__ == "__main__":
+    readme = RunPaths().data / "README.md"
+    readme.write_text(with_arrays_table(readme.read_text()))

@@ -114,9 +114,9 @@ def test_an_unknown_setting_ends_before_any_work(repository: Path) -> None:
 # the weights are on disk, the settings are not
 KILLED_WHILE_WRITING = """
 import os, signal
-import pplr.checkpoint
+import pplr.network.checkpoint
 from stages import launch
-pplr.checkpoint.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+pplr.network.checkpoint.write_json = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 launch.main("train-epoch", "01", "00")
 """
 
@@ -143,7 +143,7 @@ def test_a_killed_epoch_leaves_no_half_model_and_runs_on(repository: Path, tmp_p
 def test_an_experiment_in_a_copy_runs_the_copys_code(
     repository: Path, how: str, beta: float
 ) -> None:
-    history = repository / "pplr" / "history.py"
+    history = repository / "pplr" / "runs" / "history.py"
     before = history.read_text()
     history.write_text(before.replace('"clusters": int', '"groups": int'))
     output = run(repository, "dvc", "exp", "run", how, "--name", f"copy{how}", "-S", f"beta={beta}")

@@ -1,12 +1,7 @@
 """The stages one after another, in this process, on the tiny data set."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,59 +10,23 @@ import zarr
 from ruamel.yaml import YAML
 
 from benchmarks.ablation import ROWS
-from pplr.storage.arrays import read_arrays
 from stages import launch, settings
-from tests.tiny import ROOT, digests, make_workspace, tiny_params, tiny_schedule, write_settings
+from tests.tiny import (
+    ROOT,
+    commands,
+    digests,
+    make_workspace,
+    run_all,
+    tiny_params,
+    tiny_schedule,
+    working_in,
+    write_settings,
+)
 
 EXEMPT_PARAMS = {"device", "launcher", "workers"}
 
 # of alternation 01, whose part loss is agreement-aware and whose labels are refined by the parts
 RECORDED = {"part_loss": 2.1312, "global_loss": 0.9807, "triplet_loss": 3.6740, "lr": 3.5e-4}
-
-
-@contextmanager
-def working_in(folder: Path) -> Iterator[None]:
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
-def commands() -> list[tuple[str, ...]]:
-    """Return every stage of the schedule with its arguments, in the order DVC runs them."""
-    schedule = tiny_schedule()
-    listed: list[tuple[str, ...]] = [
-        ("check-settings",),
-        ("prepare-data",),
-        ("init-model",),
-    ]
-    for name, previous in schedule.alternations.items():
-        listed += [
-            ("extract-features", name, previous),
-            ("cluster", name),
-            ("compute-agreement", name),
-            ("train-epoch", name, previous),
-        ]
-    listed += [("evaluate", name) for name in schedule.evaluated]
-    return [*listed, ("summarize",)]
-
-
-def run_all(folder: Path, *, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
-    with working_in(folder):
-        for command in commands():
-            assert launch.main(*command) == 0
-            if then is not None:
-                then(command)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace in which every stage has run."""
-    folder = make_workspace(tmp_path_factory.mktemp("finished"))
-    run_all(folder)
-    return folder
 
 
 def dvc_stages() -> dict[str, dict]:
@@ -76,12 +35,12 @@ def dvc_stages() -> dict[str, dict]:
     return {name: stage.get("do", stage) for name, stage in stages.items()}
 
 
-def test_the_arrays_are_as_designed(finished: Path) -> None:
-    alternation = finished / "data" / "alternations" / "01"
+def test_the_arrays_are_as_designed(tiny_run: Path) -> None:
+    alternation = tiny_run / "data" / "alternations" / "01"
     features = zarr.open_group(alternation / "features.zarr", mode="r")
     clusters = zarr.open_group(alternation / "clusters.zarr", mode="r")
     agreement = zarr.open_group(alternation / "agreement.zarr", mode="r")
-    train = zarr.open_group(finished / "data" / "dataset.zarr" / "train", mode="r")
+    train = zarr.open_group(tiny_run / "data" / "dataset.zarr" / "train", mode="r")
     assert features["global"].shape == (48, 512)
     assert features["parts"].shape == (48, 3, 512)
     assert features["parts"].dtype == np.float16
@@ -97,29 +56,29 @@ def test_the_arrays_are_as_designed(finished: Path) -> None:
     assert len(tables) == 1
 
 
-def test_the_last_alternation_is_reported(finished: Path) -> None:
-    metrics = json.loads((finished / "metrics.json").read_text())
-    last = json.loads((finished / "data/results/evaluation/01.json").read_text())
+def test_the_last_alternation_is_reported(tiny_run: Path) -> None:
+    metrics = json.loads((tiny_run / "metrics.json").read_text())
+    last = json.loads((tiny_run / "data/results/evaluation/01.json").read_text())
     assert metrics == {key: last[key] for key in ("mAP", "rank1", "rank5", "rank10")}
-    lines = (finished / "data/history.csv").read_text().splitlines()
+    lines = (tiny_run / "data/history.csv").read_text().splitlines()
     header = "alternation,clusters,outliers,agreement,agreement_1,agreement_2,agreement_3"
     assert lines[0].startswith(header)
     assert [line.split(",")[0] for line in lines[1:]] == ["init", "00", "01"]
 
 
-def test_a_fixed_seed_gives_the_recorded_losses(finished: Path) -> None:
-    losses = json.loads((finished / "data/results/training/01.json").read_text())
+def test_a_fixed_seed_gives_the_recorded_losses(tiny_run: Path) -> None:
+    losses = json.loads((tiny_run / "data/results/training/01.json").read_text())
     # Adam makes a hundredth of what another machine sums in another order
     assert losses == pytest.approx(RECORDED, rel=1e-2)
 
 
-def test_the_same_run_twice_gives_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+def test_the_same_run_twice_gives_the_same_bytes(tiny_run: Path, tmp_path: Path) -> None:
     again = make_workspace(tmp_path)
     run_all(again)
-    assert digests(again / "data") == digests(finished / "data")
+    assert digests(again / "data") == digests(tiny_run / "data")
 
 
-def test_identities_never_reach_a_model(finished: Path, tmp_path: Path) -> None:
+def test_identities_never_reach_a_model(tiny_run: Path, tmp_path: Path) -> None:
     noisy = make_workspace(tmp_path)
 
     def replace_pids(command: tuple[str, ...]) -> None:
@@ -132,9 +91,9 @@ def test_identities_never_reach_a_model(finished: Path, tmp_path: Path) -> None:
 
     run_all(noisy, then=replace_pids)
     for part in ("models", "alternations", "results/training"):
-        assert digests(noisy / "data" / part) == digests(finished / "data" / part)
+        assert digests(noisy / "data" / part) == digests(tiny_run / "data" / part)
     assert digests(noisy / "data/results/evaluation") != digests(
-        finished / "data/results/evaluation"
+        tiny_run / "data/results/evaluation"
     )
 
 
@@ -194,18 +153,18 @@ def test_every_stage_writes_exactly_its_outs(tmp_path: Path) -> None:
 
 
 def test_a_failing_stage_leaves_what_was_there(
-    finished: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = digests(finished / "data")
+    before = digests(tiny_run / "data")
     bad = tiny_params(eps=0.01, min_samples=40)
     monkeypatch.setattr(settings, "params", lambda: bad)
-    with working_in(finished):
+    with working_in(tiny_run):
         assert launch.main("cluster", "01") == 1
     message = capsys.readouterr().err
     assert "cluster 01: There are too few clusters" in message
     assert "eps" in message
     assert "0 clusters, 48 outliers among 48 images" in message
-    assert digests(finished / "data") == before
+    assert digests(tiny_run / "data") == before
 
 
 def test_fewer_clusters_than_a_batch_wants_train_on(
@@ -216,7 +175,7 @@ def test_fewer_clusters_than_a_batch_wants_train_on(
     assert "clusters, fewer than a batch's 32: batches of" in capsys.readouterr().out
 
 
-def test_approximate_search_and_re_ranking(finished: Path, tmp_path: Path) -> None:
+def test_approximate_search_and_re_ranking(tiny_run: Path, tmp_path: Path) -> None:
     folder = make_workspace(tmp_path, search="approximate", rerank=True)
     run_all(folder)
     alternation = folder / "data/alternations/00"
@@ -224,67 +183,17 @@ def test_approximate_search_and_re_ranking(finished: Path, tmp_path: Path) -> No
     agreement = zarr.open_group(alternation / "agreement.zarr", mode="r")
     for array in (clusters["ranked_list"], agreement["ranked_lists"]):
         assert array.attrs["search"] == "exact"  # so few images
-    assert digests(folder / "data/models") == digests(finished / "data/models")
+    assert digests(folder / "data/models") == digests(tiny_run / "data/models")
     reranked = json.loads((folder / "data/results/evaluation/init.json").read_text())
-    straight = json.loads((finished / "data/results/evaluation/init.json").read_text())
+    straight = json.loads((tiny_run / "data/results/evaluation/init.json").read_text())
     assert reranked["num_valid_queries"] == straight["num_valid_queries"]
     assert reranked["mAP"] != straight["mAP"]
 
 
-def launch_process(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.launch", *command],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_several_processes_run_the_stages_of_the_model(finished: Path, tmp_path: Path) -> None:
-    launcher = "torchrun --standalone --nproc-per-node 2"
-    folder = make_workspace(tmp_path, launcher=launcher, samples_per_bn=6)
-    shutil.copytree(finished / "data", folder / "data")
-    for group in ("alternations/00/features.zarr", "models/00"):
-        shutil.rmtree(folder / "data" / group)
-    for command in (("extract-features", "00", "init"), ("train-epoch", "00", "init")):
-        done = launch_process(folder, *command)
-        assert done.returncode == 0, done.stderr
-        assert "Warning" not in done.stderr
-        timing = json.loads((folder / "data/timing" / command[0] / "00.json").read_text())
-        assert timing["images_per_second"] > 0
-    names = ("global", "parts")
-    for one, two in zip(
-        *(
-            read_arrays(where / "data/alternations/00/features.zarr", *names)
-            for where in (finished, folder)
-        ),
-        strict=True,
-    ):  # 48 images are one batch: the bits, but for the number of threads
-        np.testing.assert_allclose(one, two, atol=1e-3)
-    assert {path.name for path in (folder / "data/models/00").iterdir()} == {
-        path.name for path in (finished / "data/models/00").iterdir()
-    }
-
-
-def test_too_many_processes_end_in_one_message(finished: Path, tmp_path: Path) -> None:
-    launcher = "torchrun --standalone --nproc-per-node 4"
-    folder = make_workspace(tmp_path, launcher=launcher)
-    (folder / "data").symlink_to(finished / "data")
-    before = digests(finished / "data")
-    done = launch_process(folder, "train-epoch", "00", "init")
-    assert done.returncode == 1
-    assert done.stderr.count("The batch cannot be dealt to so many processes") == 1
-    assert "4 processes, batch_size 12" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert digests(finished / "data") == before
-
-
-def test_every_ablation_runs(finished: Path, tmp_path: Path) -> None:
+def test_every_ablation_runs(tiny_run: Path, tmp_path: Path) -> None:
     folder = make_workspace(tmp_path)
-    shutil.copytree(finished / "data", folder / "data")
-    whole = json.loads((finished / "data/results/training/01.json").read_text())
+    shutil.copytree(tiny_run / "data", folder / "data")
+    whole = json.loads((tiny_run / "data/results/training/01.json").read_text())
     seen = {tuple(whole.values())}
     for row, changes in ROWS.items():
         params = tiny_params(**changes, pglr_epoch=0, aals_epoch=1)
@@ -305,14 +214,14 @@ def test_every_ablation_runs(finished: Path, tmp_path: Path) -> None:
 
 
 def test_arrays_of_another_table_are_refused(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = make_workspace(tmp_path, demo_images=8)
     with working_in(other):
         for command in commands()[:2]:
             assert launch.main(*command) == 0
-        (other / "data/models").symlink_to(finished / "data/models")
-        (other / "data/alternations").symlink_to(finished / "data/alternations")
+        (other / "data/models").symlink_to(tiny_run / "data/models")
+        (other / "data/alternations").symlink_to(tiny_run / "data/alternations")
         assert launch.main("train-epoch", "00", "init") == 1
     assert "belong to another table of images" in capsys.readouterr().err
 

@@ -1,27 +1,11 @@
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from PIL import Image
 
-from pplr.cli import main as cli
 from pplr.datasets import read_dataset
 from pplr.datasets.protocol import format_counts
-from pplr.settings.configure import DEMO_IMAGES, NAMED_WEIGHTS
 from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.settings.params import load_params, parse_params
 from pplr.settings.presets import PRESETS
 from pplr.settings.schedule import load_schedule
-
-IMAGES = (
-    "bounding_box_train/0002_c1s1_000001_00.jpg",
-    "bounding_box_train/0002_c2s1_000001_00.jpg",
-    "bounding_box_train/0007_c2s1_000001_00.jpg",
-    "query/0001_c1s1_000001_00.jpg",
-    "bounding_box_test/0000_c3s1_000001_00.jpg",
-    "bounding_box_test/0001_c2s1_000001_00.jpg",
-)
 
 COUNTS = """\
 split     images  identities  cameras
@@ -29,38 +13,6 @@ train          3           2        2
 query          1           1        1
 gallery        2           1        2
 """
-
-
-@pytest.fixture
-def repository(tmp_path, monkeypatch):
-    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
-    for name in IMAGES:
-        path = tmp_path / "images" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (4, 8)).save(path)
-    for name in (DEMO_IMAGES, NAMED_WEIGHTS["imagenet"], PRESETS["demo"]["weights"]):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command in this process; return exit code, standard output and standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pplr", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        output = capsys.readouterr()
-        return caught.value.code, output.out, output.err
-
-    return run
-
-
-# --- configure -----------------------------------------------------------------------------
 
 
 def test_configure_writes_both_files_and_tells_what_it_found(repository, run):
@@ -122,59 +74,6 @@ def test_configure_runs_at_the_root_of_the_repository_only(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [["configure"], ["configure", "demo", "--epochs", "0"], ["nonsense"]]
-)
-def test_a_wrong_command_line_is_exit_code_2(repository, run, arguments):
-    code, _, err = run(*arguments)
-    assert code == 2
-    assert err.startswith("Usage: ")
-    assert "Traceback" not in err
-    assert not (repository / "params.yaml").exists()
-
-
-def test_a_users_mistake_gives_no_traceback(repository):
-    command = Path(sys.executable).with_name("pplr")
-    finished = subprocess.run(
-        [command, "configure", "demo", "--set", "btea=0.3"],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.returncode == 1
-    assert finished.stdout == ""
-    assert finished.stderr.startswith("There is no setting `btea`.\n  where:   --set\n")
-    assert "Traceback" not in finished.stderr
-
-
-# --- history -------------------------------------------------------------------------------
-
-
-def test_history_before_the_first_run(repository, run):
-    code, out, err = run("history")
-    assert (code, out) == (1, "")
-    assert "There is no history yet." in err
-    assert "dvc repro" in err
-
-
-@pytest.mark.parametrize("weights", ["random", PRESETS["demo"]["weights"]])
-def test_history_prints_the_table_and_where_things_lie(repository, run, weights):
-    run("configure", "demo", "--set", f"weights={weights}")
-    (repository / "data").mkdir()
-    (repository / "data" / "history.csv").write_text(
-        "alternation,clusters,outliers,agreement_1,adjusted_rand_index,mAP,rank1\n"
-        "init,,,,,0.25,0.5\n"
-        "00,12,3,0.125,0.75,0.5,0.625\n"
-    )
-    code, out, err = run("history")
-    assert (code, err) == (0, "")
-    assert "0.625" in out
-    assert "data/alternations/<e>/clusters.zarr" in out
-    assert "for looking only" in out
-    assert ("stand-in for ImageNet weights" in out) == (weights != "random")
-
-
 # --- format_counts --------------------------------------------------------------------------
 
 
@@ -196,16 +95,3 @@ def test_counts_of_the_demo(tmp_path):
     # 4 other people in 2 cameras: a query from each camera, the rest and 3 distractors in gallery
     assert lines[2].split() == ["query", "8", "4", "2"]
     assert lines[3].split() == ["gallery", "11", "4", "2"]
-
-
-def test_what_the_system_refuses_is_one_message(run, repository):
-    (repository / "params.yaml").mkdir()
-    code, _, err = run("configure", "demo")
-    assert code == 1
-    assert err == (
-        "The system refuses a file or folder.\n"
-        "  where:   params.yaml\n"
-        "  found:   Is a directory\n"
-        "  allowed: what this user may read and write, on a disk with room\n"
-        "  next:    change its permissions, make room, or name another one\n"
-    )

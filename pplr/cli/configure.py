@@ -1,0 +1,57 @@
+"""`pplr configure`: the settings of a data set."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def configure(
+    dataset: Annotated[
+        str, typer.Argument(help="market1501, msmt17, veri776, table, folder, demo.")
+    ],
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the images (table: with one CSV or Parquet file); the demo has none."
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of alternations.")] = None,
+    cameras: Annotated[  # noqa: FBT002
+        bool, typer.Option("--cameras/--no-cameras", help="Let training see the cameras (Eq. 4).")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting; repeatable.")
+    ] = None,
+    dry_run: Annotated[  # noqa: FBT002
+        bool, typer.Option("--dry-run", help="Show what would change, and write nothing.")
+    ] = False,
+) -> None:
+    """Write params.yaml and schedule.yaml for a data set, with the paper's settings."""
+    from pplr.checks import check_cameras
+    from pplr.datasets import read_dataset
+    from pplr.datasets.protocol import format_counts, remarks
+    from pplr.runs.checks import check_root
+    from pplr.settings.checks import check_inputs
+    from pplr.settings.configure import changed_values, make_settings, replace_settings
+    from pplr.settings.groups import DemoSettings, ImageSettings
+
+    check_root(Path())
+    settings = make_settings(
+        dataset, data_dir, epochs=epochs, cameras=cameras, overrides=overrides or []
+    )
+    params = settings.params
+    images = Path(settings.schedule.inputs["images"])
+    tables = read_dataset(params.select(ImageSettings), params.select(DemoSettings), images)
+    check_inputs(params, settings.schedule)
+    if params.camera_aware:
+        check_cameras(tables["train"].camids)
+    print(format_counts(tables))
+    for line in remarks(dataset, tables):
+        print(f"warning: {line}", file=sys.stderr)
+    changes = changed_values(settings) if dry_run else replace_settings(settings)
+    print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
+    for change in changes:
+        print(f"  {change}")
+    print("nothing is written: --dry-run" if dry_run else "next: dvc repro")

@@ -1,0 +1,51 @@
+"""`pplr history`: the table of a run, finished or in progress."""
+
+from pathlib import Path
+
+
+def history() -> None:
+    """Print the history of the run as far as it is, and where its files lie."""
+    from pplr.runs import open_run
+    from pplr.runs.checks import check_root, no_history
+    from pplr.runs.progress import format_history, read_history
+    from pplr.settings.presets import DEMO_WEIGHTS
+    from pplr.storage.layout import RunPaths
+
+    check_root(Path())
+    paths = RunPaths()
+    configured = paths.params.is_file() and paths.schedule.is_file()
+    run = open_run() if configured else None
+    rows = run.history() if run else []
+    if not rows and not paths.history.is_file():
+        raise no_history(paths.history)
+    # without arrays the table alone may have come from DVC's cache
+    print(format_history(rows or read_history(paths.history)))
+    print(NOTE)
+    unfinished = run.how_far() if run and rows else None
+    if unfinished:
+        print(f"\n{unfinished}; `dvc repro` goes on.")
+        if paths.history.is_file():
+            print(f"{paths.history} and {paths.metrics} are of the run before.")
+    else:
+        print(WHERE)
+    if run and run.settings.weights == DEMO_WEIGHTS:
+        print(STAND_IN)
+
+
+RAND_INDEX = "Rand index: pseudo-labels against the true identities, which training never sees"
+NOTE = f"\n{RAND_INDEX}; for looking only."
+
+
+WHERE = """
+  data/history.csv                       this table, with losses and learning rates
+  metrics.json                           mAP and ranks of the last alternation
+  data/alternations/<e>/features.zarr    global and part features
+  data/alternations/<e>/clusters.zarr    pseudo-labels and ranked lists
+  data/alternations/<e>/agreement.zarr   cross agreement of each image and part
+  data/models/<e>                        the model after alternation e
+  data/timing                            seconds of each stage"""
+
+
+STAND_IN = """
+The demo's people are generated. Its start, init, is a stand-in for ImageNet weights: a small
+network trained by demo/train_backbone.py to name clothes and bags on other generated people."""

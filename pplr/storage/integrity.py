@@ -1,0 +1,112 @@
+"""What notices damage when arrays are read; no stage depends on it."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pplr.storage.checks import damaged, other_table, unfit
+from pplr.storage.layout import ARRAYS, ArraySpec
+
+
+def check_table(group: zarr.Group, path: Path, digest: str) -> None:
+    """Raise a DataError unless a group carries this `table_digest`."""
+    found = group_digest(group, path)
+    if found != digest:
+        raise other_table(path, found=found, wanted=digest)
+
+
+def group_digest(group: zarr.Group, path: Path) -> str:
+    """Return the `table_digest` that a group carries; raise a DataError where it has none."""
+    if "table" not in group.attrs:
+        raise damaged(path.name, path, "it does not say of which images it is")
+    return str(group.attrs["table"])
+
+
+def check_array(array: zarr.Array[Any], group: zarr.Group, path: Path) -> None:
+    """Raise a DataError unless an array is as its spec says; none of its values is read.
+
+    Parameters
+    ----------
+    array
+        An array of `group`.
+    group
+        Its arrays have one number of rows.
+    path
+        The group's folder.
+    """
+    spec = ARRAYS[array.basename]
+    if not fits(spec, array.dtype, array.ndim):
+        raise unfit(
+            spec.name,
+            path,
+            found=f"{_type_name(array.dtype)}, {array.ndim} dimensions",
+            allowed=f"{' or '.join(spec.dtypes)}, {len(spec.dimensions)} dimensions: "
+            f"{', '.join(spec.dimensions)}",
+        )
+    for other, rows in _rows_of_others(group, path, but=spec.name).items():
+        if rows != array.shape[0]:
+            raise unfit(
+                spec.name,
+                path,
+                found=f"{array.shape[0]} rows, where `{other}` has {rows}",
+                allowed="as many rows in every array of a group",
+            )
+
+
+def fits(spec: ArraySpec, dtype: np.dtype[Any], ndim: int) -> bool:
+    """Return whether an array has the type and the number of dimensions of a spec."""
+    return _type_name(dtype) in spec.dtypes and ndim == len(spec.dimensions)
+
+
+def check_chunks(array: zarr.Array[Any], path: Path) -> None:
+    """Raise a DataError where a file of an array is missing: Zarr would fill in zeros."""
+    if array.nchunks_initialized < array.nchunks:
+        raise damaged(array.basename, path, "a chunk file is missing")
+
+
+def check_range(name: str, values: NDArray[Any], path: Path) -> None:
+    """Raise a DataError where a value is outside the range of its spec.
+
+    Parameters
+    ----------
+    name
+        The array's name.
+    values
+        The whole array: its number of rows is the limit of a list of rows.
+    path
+        The group's folder.
+    """
+    spec = ARRAYS[name]
+    if spec.lowest is None or not values.size:
+        return
+    lowest, highest = spec.lowest, np.inf if spec.highest is None else spec.highest
+    if spec.unit == "row":
+        highest = len(values) - 1
+    smallest, largest = values.min(), values.max()
+    if not (smallest >= lowest and largest <= highest):  # NaN is in no range
+        raise unfit(
+            name,
+            path,
+            found=f"values from {smallest} to {largest}",
+            allowed=f"{lowest} to {highest}" if highest < np.inf else f"{lowest} or more",
+        )
+
+
+def _type_name(dtype: np.dtype[Any]) -> str:
+    return "string" if dtype.kind == "T" else dtype.name
+
+
+def _rows_of_others(group: zarr.Group, path: Path, *, but: str) -> dict[str, int]:
+    """Return the number of rows of a group's other arrays; what cannot be opened is left out."""
+    rows = {}
+    for name in ARRAYS:
+        if name != but and (path / name).is_dir():
+            with contextlib.suppress(Exception):  # it is refused when it is read itself
+                other = group[name]
+                assert isinstance(other, zarr.Array)
+                rows[name] = other.shape[0]
+    return rows

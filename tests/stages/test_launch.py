@@ -1,0 +1,63 @@
+"""The stages of the model as several processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pplr.storage.arrays import read_arrays
+from tests.tiny import digests, make_workspace
+
+
+def launch_process(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.launch", *command],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_several_processes_run_the_stages_of_the_model(tiny_run: Path, tmp_path: Path) -> None:
+    launcher = "torchrun --standalone --nproc-per-node 2"
+    folder = make_workspace(tmp_path, launcher=launcher, samples_per_bn=6)
+    shutil.copytree(tiny_run / "data", folder / "data")
+    for group in ("alternations/00/features.zarr", "models/00"):
+        shutil.rmtree(folder / "data" / group)
+    for command in (("extract-features", "00", "init"), ("train-epoch", "00", "init")):
+        done = launch_process(folder, *command)
+        assert done.returncode == 0, done.stderr
+        assert "Warning" not in done.stderr
+        timing = json.loads((folder / "data/timing" / command[0] / "00.json").read_text())
+        assert timing["images_per_second"] > 0
+    names = ("global", "parts")
+    for one, two in zip(
+        *(
+            read_arrays(where / "data/alternations/00/features.zarr", *names)
+            for where in (tiny_run, folder)
+        ),
+        strict=True,
+    ):  # 48 images are one batch: the bits, but for the number of threads
+        np.testing.assert_allclose(one, two, atol=1e-3)
+    assert {path.name for path in (folder / "data/models/00").iterdir()} == {
+        path.name for path in (tiny_run / "data/models/00").iterdir()
+    }
+
+
+def test_too_many_processes_end_in_one_message(tiny_run: Path, tmp_path: Path) -> None:
+    launcher = "torchrun --standalone --nproc-per-node 4"
+    folder = make_workspace(tmp_path, launcher=launcher)
+    (folder / "data").symlink_to(tiny_run / "data")
+    before = digests(tiny_run / "data")
+    done = launch_process(folder, "train-epoch", "00", "init")
+    assert done.returncode == 1
+    assert done.stderr.count("The batch cannot be dealt to so many processes") == 1
+    assert "4 processes, batch_size 12" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert digests(tiny_run / "data") == before
