@@ -23,22 +23,31 @@ def main(name: str, previous: str) -> dict[str, float]:
     start = settings.PATHS.model(previous)
     train = settings.PATHS.split("train")
     digest = read_digest(train)
-    agreements = ["cross_agreement"]
+    (camids,) = read_arrays(train, "camids")
+    features = settings.PATHS.arrays(name, "features")
+    clusters = settings.PATHS.arrays(name, "clusters")
+    agreement = settings.PATHS.arrays(name, "agreement")
+    (pseudo_labels,) = read_arrays(clusters, "pseudo_labels", digest=digest)
+    global_features, part_features = read_arrays(features, "global", "parts", digest=digest)
+    (cross_agreement,) = read_arrays(agreement, "cross_agreement", digest=digest)
+    part_agreement = None
     if params.part_refinement == "parts":
-        agreements.append("part_agreement")
+        (part_agreement,) = read_arrays(agreement, "part_agreement", digest=digest)
     model = read_model(start)
     result = train_epoch(
         model,
         EpochData(
-            PackedImages(train),
-            *read_arrays(train, "camids"),
-            *read_arrays(settings.PATHS.arrays(name, "clusters"), "pseudo_labels", digest=digest),
-            *read_arrays(settings.PATHS.arrays(name, "features"), "global", "parts", digest=digest),
-            *read_arrays(settings.PATHS.arrays(name, "agreement"), *agreements, digest=digest),
+            images=PackedImages(train),
+            camids=camids,
+            pseudo_labels=pseudo_labels,
+            global_features=global_features,
+            part_features=part_features,
+            agreement=cross_agreement,
+            part_agreement=part_agreement,
         ),
         params.select(TrainingSettings),
         epoch=int(name),
-        start=EpochStart(read_optimizer(start), read_teacher(start)),
+        start=EpochStart(optimizer=read_optimizer(start), teacher=read_teacher(start)),
         device=params.device,
     )
     if rank() == 0:

@@ -9,7 +9,7 @@ from torch import Tensor
 from pplr.storage.images import PackedImages
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class EpochData:
     """What an epoch is trained on; N images, D feature size, P parts. Nothing of it is true labels.
 
@@ -38,7 +38,7 @@ class EpochData:
     part_agreement: NDArray[np.float32] | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class EpochStart:
     """What the epoch before leaves beside its model; empty before the first.
 

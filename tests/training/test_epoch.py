@@ -133,7 +133,7 @@ def test_moments_go_on_from_epoch_to_epoch(data: EpochData) -> None:
         f"{moment}.{name}" for moment in ("exp_avg", "exp_avg_sq") for name in names
     }
     weights = {key: value.clone() for key, value in model.state_dict().items()}
-    second = train(model, data, epoch=1, start=EpochStart(first.optimizer))
+    second = train(model, data, epoch=1, start=EpochStart(optimizer=first.optimizer))
     assert second.optimizer["step"].item() == 2 * SETTINGS.iterations
     fresh = tiny_model()
     fresh.load_state_dict(weights)
@@ -152,7 +152,7 @@ def test_inputs_are_left_unchanged(data: EpochData) -> None:
     before = [a.copy() for a in (data.pseudo_labels, data.agreement, data.global_features)]
     first = train(tiny_model(), data)
     moments = {key: value.clone() for key, value in first.optimizer.items()}
-    train(tiny_model(), data, epoch=1, start=EpochStart(first.optimizer))
+    train(tiny_model(), data, epoch=1, start=EpochStart(optimizer=first.optimizer))
     for old, new in zip(
         before, (data.pseudo_labels, data.agreement, data.global_features), strict=True
     ):
@@ -241,7 +241,10 @@ def test_the_mean_teacher_goes_on_from_epoch_to_epoch(data: EpochData) -> None:
     assert set(first.teacher) == set(model.state_dict())
     assert not torch.equal(first.teacher["backbone.conv.weight"], model.backbone.conv.weight)
     states = []
-    for start in (EpochStart(first.optimizer, first.teacher), EpochStart(first.optimizer)):
+    for start in (
+        EpochStart(optimizer=first.optimizer, teacher=first.teacher),
+        EpochStart(optimizer=first.optimizer),
+    ):
         again = tiny_model()
         again.load_state_dict(model.state_dict())
         states.append(train(again, data, settings, epoch=1, start=start).teacher)
