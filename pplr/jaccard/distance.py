@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pplr.errors import ClusteringError
+from pplr.checks import too_many_pairs
 from pplr.jaccard.rows import csr, grown, mirrored, worked_out_rows
 
 # Pairs held, some 4 GiB. Images in clusters have some twenty near ones each; more than this are
@@ -75,14 +75,7 @@ def _upper_rows(
             most=MAX_PAIRS,
         )
     except OverflowError:
-        raise ClusteringError(
-            what="Nearly all images are near each other: a few are the nearest of all.",
-            where="the features, eps",
-            value=f"more than {MAX_PAIRS} pairs of {N} images within {max_distance}",
-            allowed=f"{MAX_PAIRS} pairs",
-            next_step="lower `eps` or, at evaluation, set `rerank: false`; or look at the "
-            "losses before: features may have collapsed, and a lower lr often helps",
-        ) from None
+        raise too_many_pairs(N, max_distance, MAX_PAIRS) from None
 
 
 @njit(cache=True, nogil=True)

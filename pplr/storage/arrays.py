@@ -10,8 +10,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import ZstdCodec
 
-from pplr.errors import DataError, MissingInputError
-from pplr.storage.checks import damaged
+from pplr.storage.checks import check_table, damaged, incomplete, no_group
 from pplr.storage.layout import ARRAYS
 from pplr.storage.replacing import replacing
 
@@ -70,14 +69,8 @@ def read_arrays(path: Path, *names: str, digest: str | None = None) -> list[NDAr
         The group belongs to another table, or an array is damaged.
     """
     group = open_group(path)
-    if digest is not None and group.attrs["table"] != digest:
-        raise DataError(
-            what="The arrays belong to another table of images.",
-            where=str(path),
-            value=f"table {group.attrs['table']}",
-            allowed=f"table {digest}",
-            next_step="run `dvc repro`, which makes them anew",
-        )
+    if digest is not None:
+        check_table(path, group.attrs["table"], wanted=digest)
     return [_read_array(group, name, path) for name in names]
 
 
@@ -119,13 +112,7 @@ def open_group(path: Path) -> zarr.Group:
     try:
         return zarr.open_group(path, mode="r")
     except FileNotFoundError:
-        raise MissingInputError(
-            what="A group of arrays is missing.",
-            where=str(path),
-            value="no Zarr group",
-            allowed="a group written by a stage of the pipeline",
-            next_step="run `dvc repro`, which makes it",
-        ) from None
+        raise no_group(path) from None
     except ValueError as error:  # JSONDecodeError of a cut zarr.json
         raise damaged(path.name, path, problem=str(error)) from None
 
@@ -138,5 +125,5 @@ def _read_array(group: zarr.Group, name: str, path: Path) -> NDArray[Any]:
     except Exception as error:  # a codec raises what it likes for a flipped bit
         raise damaged(name, path, problem=f"{type(error).__name__}: {error}") from None
     if array.nchunks_initialized < array.nchunks:  # zarr has filled in zeros
-        raise damaged(name, path, problem="a chunk file is missing")
+        raise incomplete(name, path)
     return values

@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
-from pplr.checks import check_cameras, check_clusters, check_shares
-from pplr.errors import DataError
+from pplr.checks import check_cameras, check_clusters, check_finite, check_shares, check_world
 from pplr.network.model import ReIDModel
 from pplr.network.normalising import to_normalised
-from pplr.network.parallel import average_buffers, check_world, rank, shares, world_size
+from pplr.network.parallel import average_buffers, rank, shares, world_size
 from pplr.progress import track
 from pplr.training.centroids import camera_proxies, centroid_classifiers
 from pplr.training.learner import Learner
@@ -70,7 +69,7 @@ def train_epoch(
     check_clusters(data.pseudo_labels)
     if settings.camera_aware:
         check_cameras(data.camids)
-    check_world(settings.batch_size, settings.samples_per_bn)
+    check_world(settings.batch_size, settings.samples_per_bn, num_processes=world_size())
     batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
     batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
     parts = shares(batches.shape[1])
@@ -176,7 +175,7 @@ class _Trainer:
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         values = {name: term.item() for name, term in terms.items()}
-        _check_finite(values, self.learner, iteration=iteration, epoch=self.epoch)
+        check_finite(values, _norms(self.learner), epoch=self.epoch, iteration=iteration)
         if self.teacher is not None:
             step = self.epoch * self.settings.iterations + iteration
             self.teacher.follow(self.learner, step=step)
@@ -232,21 +231,11 @@ def _deal_batches(
     )
 
 
-def _check_finite(
-    losses: dict[str, float], learner: Learner, *, iteration: int, epoch: int
-) -> None:
-    """Raise a DataError if a loss, gradient or parameter is NaN or infinite."""
+def _norms(learner: Learner) -> dict[str, float]:
+    """Return the norms of all gradients and of all parameters, NaN or infinite where any is."""
     parameters = list(learner.parameters())
     gradients = [p.grad for p in parameters if p.grad is not None]
-    sums = {"gradients": get_total_norm(gradients), "parameters": get_total_norm(parameters)}
-    wrong = [name for name, total in sums.items() if not total.isfinite()]
-    if not np.isfinite(list(losses.values())).all():
-        wrong.insert(0, "losses")
-    if wrong:
-        raise DataError(
-            what=f"Training has lost its numbers: {', '.join(wrong)} are NaN or infinite.",
-            where=f"epoch {epoch:02d}, iteration {iteration}",
-            value=", ".join(f"{name} {value}" for name, value in losses.items()),
-            allowed="finite losses, gradients and parameters",
-            next_step="lower `lr`; the models of the epochs before are untouched",
-        )
+    return {
+        "gradients": get_total_norm(gradients).item(),
+        "parameters": get_total_norm(parameters).item(),
+    }

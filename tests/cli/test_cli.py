@@ -7,7 +7,7 @@ from PIL import Image
 
 from pplr.cli import main as cli
 from pplr.datasets import read_dataset
-from pplr.datasets.protocol import format_counts
+from pplr.datasets.remarks import format_counts
 from pplr.settings.configure import DEMO_IMAGES, NAMED_WEIGHTS
 from pplr.settings.params import load_params, parse_params
 from pplr.settings.presets import PRESETS
