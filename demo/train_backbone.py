@@ -23,13 +23,15 @@ from pplr.datasets.demo.drawing import DemoSettings, Shot, demo_person, draw_sho
 from pplr.datasets.demo.people import COLOURS, KINDS, PATTERNS, Person
 from pplr.network.backbones import demo_resnet
 from pplr.network.normalising import to_normalised
-from pplr.training.augment import augment
+from pplr.training.augment import augment, draw_augmentation
 
 TARGET = Path(__file__).with_name("backbone.safetensors")
-HEIGHT, WIDTH = 128, 64
+HEIGHT, WIDTH, PAD = 128, 64, 4
 # Numbers of people and cameras start here, beyond those of any data set, whatever its seed.
 ELSEWHERE = 10**9
 SHOTS_A_CAMERA = 40
+HELD_OUT = 2000  # images to try the names on
+PIECE = 1000  # images that a process draws at a time; so few are drawn without other processes
 BATCH, LR, WEIGHT_DECAY = 64, 2e-3, 5e-4
 UNSEEN = -1  # target of what is not there to be named
 
@@ -89,9 +91,13 @@ def draw_people(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_everybody(count: int) -> tuple[Tensor, Tensor]:
     """Return `draw_people(0, count)` as tensors, drawn by two processes."""
-    pieces = range(0, count, 1000)
-    with ProcessPoolExecutor(2) as pool:
-        drawn = list(pool.map(draw_people, pieces, (min(1000, count - first) for first in pieces)))
+    pieces = range(0, count, PIECE)
+    counts = [min(PIECE, count - first) for first in pieces]
+    if len(pieces) == 1:
+        drawn = [draw_people(0, count)]
+    else:
+        with ProcessPoolExecutor(2) as pool:
+            drawn = list(pool.map(draw_people, pieces, counts))
     images, names = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
     return torch.from_numpy(images), torch.from_numpy(names)
 
@@ -113,25 +119,30 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
     backbone = demo_resnet()
     classifier = nn.Linear(backbone.num_features, sum(count for count, _ in HEADS.values()))
     parameters = [*backbone.parameters(), *classifier.parameters()]
-    steps = epochs * (len(images) // BATCH)
+    batch_size = min(BATCH, len(images))
+    steps = len(images) // batch_size
     optimizer = torch.optim.AdamW(parameters, lr=LR, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LR, total_steps=epochs * steps, pct_start=0.1
+    )
     generator = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         order = torch.randperm(len(images), generator=generator)
         total = 0.0
-        for rows in order.split(BATCH):
-            if len(rows) < BATCH:
+        for rows in order.split(batch_size):
+            if len(rows) < batch_size:
                 continue
-            batch = augment(images[rows], pad=4, erase_probability=0, generator=generator)
-            batch = to_normalised(batch, "cpu")
+            draws = draw_augmentation(
+                batch_size, HEIGHT, WIDTH, pad=PAD, erase_probability=0, generator=generator
+            )
+            batch = to_normalised(augment(images[rows], draws, pad=PAD), "cpu")
             loss = name_loss(classifier(backbone(batch).mean(dim=(2, 3))), names[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.item()
-        print(f"epoch {epoch + 1}/{epochs}: loss {total / (len(images) // BATCH):.3f}", flush=True)
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / steps:.3f}", flush=True)
     return backbone.eval(), classifier
 
 
@@ -149,28 +160,46 @@ def accuracy(backbone: nn.Module, classifier: nn.Module, images: Tensor, names: 
         print(f"{head:15} {found:6.1%}   commonest {common:6.1%}")
 
 
+def make_backbone(target: Path, *, images: int, held_out: int, epochs: int, seed: int) -> None:
+    """Draw, train, save in half precision, and print how well it names what others wear.
+
+    Parameters
+    ----------
+    target
+        The file of the weights, replaced.
+    images, held_out
+        How many images are trained on, and on how many others it is tried.
+    epochs, seed
+        Of the training.
+    """
+    demo = DemoSettings()
+    assert 2 * demo.people + demo.distractors < ELSEWHERE
+    assert demo.cameras < ELSEWHERE
+    drawn, names = draw_everybody(images + held_out)
+    backbone, classifier = train(drawn[:images], names[:images], epochs, seed)
+    accuracy(backbone, classifier, drawn[images:], names[images:])
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in backbone.state_dict().items()
+    }
+    save_file(state, target)
+    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB")
+
+
 def main() -> None:
-    """Draw, train, save in half precision, and print how well it names what others wear."""
+    """Make the weights that the demo starts from."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=12000)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    demo = DemoSettings()
-    assert 2 * demo.people + demo.distractors < ELSEWHERE
-    assert demo.cameras < ELSEWHERE
-    held_out = 2000
-    images, names = draw_everybody(arguments.images + held_out)
-    backbone, classifier = train(
-        images[:-held_out], names[:-held_out], arguments.epochs, arguments.seed
+    make_backbone(
+        TARGET,
+        images=arguments.images,
+        held_out=HELD_OUT,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
     )
-    accuracy(backbone, classifier, images[-held_out:], names[-held_out:])
-    state = {
-        key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in backbone.state_dict().items()
-    }
-    save_file(state, TARGET)
-    print(f"{TARGET.name}: {TARGET.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":
