@@ -1,4 +1,4 @@
-"""Training: our epoch against a plain one over JPEG files, precision and layout, time by part.
+"""Training: our epoch against a plain one over JPEG files, precision and layout, time by step.
 
 Usage: python -m benchmarks.training [input] [epoch] [variants] [--iterations N] [--rounds N]
 

@@ -150,7 +150,7 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
 def accuracy(backbone: nn.Module, classifier: nn.Module, images: Tensor, names: Tensor) -> None:
     """Print the share of right names by head, beside that of always giving the commonest."""
     features = torch.cat(
-        [backbone(to_normalised(part, "cpu")).mean(dim=(2, 3)) for part in images.split(256)]
+        [backbone(to_normalised(few, "cpu")).mean(dim=(2, 3)) for few in images.split(256)]
     )
     pieces = classifier(features).split([count for count, _ in HEADS.values()], dim=1)
     for (head, (count, _)), logits, right in zip(HEADS.items(), pieces, names.T, strict=True):

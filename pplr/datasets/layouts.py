@@ -10,7 +10,7 @@ from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.folder import read_folder
 from pplr.datasets.image_table import ImageTable
 from pplr.datasets.protocol import check_tables
-from pplr.datasets.table import read_listed
+from pplr.datasets.table import read_table
 from pplr.settings.params import Params
 
 
@@ -28,7 +28,7 @@ DATA_SETS = {
     "market1501": DataSet(market1501.read_market1501, market1501.PUBLISHED),
     "msmt17": DataSet(msmt17.read_msmt17, msmt17.PUBLISHED, numbered_apart=True),
     "veri776": DataSet(veri776.read_veri776, veri776.PUBLISHED),
-    "table": DataSet(read_listed),
+    "table": DataSet(read_table),
     "folder": DataSet(read_folder),
 }
 

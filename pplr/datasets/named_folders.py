@@ -12,7 +12,7 @@ from pplr.datasets.image_table import ImageTable
 
 @dataclass(frozen=True)
 class NamedFolders:
-    """A layout.
+    """What tells one such layout from another.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ SUFFIXES = (".csv", ".parquet")
 _NUMBER = re.compile(r"(-1|[0-9]{1,9})(\.0+)?")  # pandas writes 3.0 where other rows are empty
 
 
-def read_listed(root: Path) -> dict[str, ImageTable]:
-    """Return the tables of the one CSV or Parquet file in a folder.
+def read_table(root: Path) -> dict[str, ImageTable]:
+    """Return the image tables of the data set `table`: the one CSV or Parquet file in a folder.
 
     Its columns: `path` below the folder; `split`, one of train, query and gallery; and, if known,
     `pid` and `camid`, whole numbers from 0 as they are, empty or -1 where unknown. Other columns

@@ -115,7 +115,7 @@ def retrieval_metrics_in_blocks(
         )
         start = rows.stop
     assert start == len(q_pids), "the blocks are not of these queries"
-    precisions, first_hits = (np.concatenate(parts) for parts in zip(*scores, strict=True))
+    precisions, first_hits = map(np.concatenate, zip(*scores, strict=True))
     return _summary(precisions, first_hits, len(g_pids))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pplr.checks import too_many_pairs
-from pplr.jaccard.rows import csr, grown, mirrored, worked_out_rows
+from pplr.jaccard.rows import csr, grown, mirrored, rows_by_chunks
 
 # Pairs held, some 4 GiB. Images in clusters have some twenty near ones each; more than this are
 # near only where a few images are the nearest of nearly all.
@@ -56,15 +56,15 @@ def jaccard_distance_to_rest(encoding: sparse.csr_array, num_rows: int) -> spars
 def _upper_rows(
     encoding: sparse.csr_array, num_rows: int, first_column: int, max_distance: float
 ) -> sparse.csr_array:
-    """Return (num_rows, N): the distances of the first rows to images from themselves on.
+    """Return (num_rows, N): the distances of each of the first images to itself and later ones.
 
-    Columns before `first_column` are left out as well.
+    Those to images before `first_column` are left out.
     """
     assert encoding.has_sorted_indices, "sums of equal rows would not be equal"
     N = encoding.shape[0]
     columns = encoding.tocsc()  # rows of each column ascend
     try:
-        return worked_out_rows(
+        return rows_by_chunks(
             _near_pairs,
             np.argsort(encoding.indices[encoding.indptr[:num_rows]], kind="stable"),
             N,

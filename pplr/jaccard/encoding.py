@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pplr.checks import check_neighborhoods
-from pplr.jaccard.rows import grown, worked_out_rows
+from pplr.jaccard.rows import grown, rows_by_chunks
 from pplr.ranking.distances import float_bits, squared_distance
 
 
@@ -64,7 +64,7 @@ def k_reciprocal_encoding(
     bits = float_bits(features)
     units = np.ones(N) if units is None else units
     order = np.argsort(np.where(mutual, lists, N).min(axis=1), kind="stable")
-    encoding = worked_out_rows(
+    encoding = rows_by_chunks(
         _weigh_rows, order, N, bits, units, lists, mutual, half_lists, half_mutual
     )
     return encoding if k2 == 1 else _average_rows(encoding, lists[:, :k2])

@@ -19,7 +19,7 @@ def rank() -> int:
 
 
 def shares(total: int) -> list[slice]:
-    """Return each process's part of `total` rows: contiguous, equal but for one row."""
+    """Return each process's share of `total` rows: contiguous, equal but for one row."""
     size = world_size()
     bounds = [total * i // size for i in range(size + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]

@@ -38,7 +38,7 @@ def train_epoch(
     """Return the result of one epoch, which trains `model` in place.
 
     All randomness of an epoch comes from (seed, epoch). Under torch.distributed every process calls
-    this with the same arguments and takes its part of each batch; the losses are of whole batches,
+    this with the same arguments and takes its share of each batch; the losses are of whole batches,
     and all processes end with the same model.
 
     Parameters
@@ -72,15 +72,15 @@ def train_epoch(
     check_world(settings.batch_size, settings.samples_per_bn, num_processes=world_size())
     batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
     batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
-    parts = shares(batches.shape[1])
-    counts = [part.stop - part.start for part in parts]
+    dealt = shares(batches.shape[1])
+    counts = [share.stop - share.start for share in dealt]
     check_shares(counts)
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     trainer = _Trainer(model, data, settings, epoch=epoch, start=start, device=device)
     images = augmented_batches(
         data.images,
         batches,
-        parts[rank()],
+        dealt[rank()],
         pad=settings.pad,
         erase_probability=settings.erase_probability,
         generator=torch.Generator().manual_seed(int(augment_seed.generate_state(1)[0])),
