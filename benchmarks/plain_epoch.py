@@ -44,7 +44,8 @@ class Files(Dataset[Tensor]):
 
     def __getitem__(self, row: int) -> Tensor:
         """Return one image, (3,H,W) float32."""
-        return self.transform(Image.open(self.files[row]).convert("RGB"))
+        image: Tensor = self.transform(Image.open(self.files[row]).convert("RGB"))
+        return image
 
 
 def plain_loader(files: list[Path], batches: NDArray[np.int64]) -> DataLoader[Tensor]:
@@ -72,7 +73,7 @@ def plain_epoch(
         predictions = Predictions(embeddings, classify(embeddings, classifiers))
         terms = epoch_losses(predictions, targets, chosen, epoch=9)
         optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
         optimizer.step()
         [term.item() for term in terms.values()]
     return batches.size / (time.perf_counter() - start)

@@ -188,7 +188,7 @@ def approximate() -> None:
     """Measure approximate search of a million images; exact is extrapolated from a tenth."""
     N, D = 1_000_000, 256
     warm_up()
-    rows = []
+    rows: list[str] = []
     for images_of_a_person in (64, 17):
         features = clustered(N, D, images_of_a_person=images_of_a_person)
         base = held()
@@ -223,7 +223,8 @@ def precision() -> None:
         (features,) = read_arrays(Path("data/alternations/00/features.zarr"), "global")
         (pids,) = read_arrays(Path("data/dataset.zarr/train"), "pids")
     both = []
-    for dtype in (np.float32, np.float16):
+    dtypes: tuple[type[np.floating], ...] = (np.float32, np.float16)
+    for dtype in dtypes:
         stored = features.astype(dtype)
         ranked = ranked_list(stored, K1 - 1)
         both.append((ranked, jaccard_steps(stored, ranked, 0)[1]))

@@ -37,6 +37,7 @@ from pplr.network.model import ReIDModel
 from pplr.network.normalising import to_normalised
 from pplr.storage.images import PackedImages
 from pplr.training import epoch as training
+from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
 from pplr.training.records import EpochData, EpochStart, TrainingSettings
 
@@ -65,7 +66,7 @@ def timed_parts() -> Iterator[dict[str, float]]:
         return call
 
     places = (
-        (training.Learner, "forward", "forward"),
+        (Learner, "forward", "forward"),
         (training, "epoch_losses", "forward"),
         (Tensor, "backward", "backward"),
         (torch.optim.Adam, "step", "step"),
@@ -204,7 +205,7 @@ def variants(rounds: int) -> None:
                 start = time.perf_counter()
                 with torch.autocast("cpu", torch.bfloat16, enabled=precision is torch.bfloat16):
                     loss = run(given).float().square().mean()
-                loss.backward()
+                torch.autograd.backward(loss)
                 model.zero_grad()
                 return time.perf_counter() - start
 

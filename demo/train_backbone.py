@@ -104,7 +104,7 @@ def draw_everybody(count: int) -> tuple[Tensor, Tensor]:
 
 def name_loss(logits: Tensor, names: Tensor) -> Tensor:
     """Return the mean over heads of the cross-entropy of logits (B, all names)."""
-    pieces = logits.split([count for count, _ in HEADS.values()], dim=1)
+    pieces = torch.split(logits, [count for count, _ in HEADS.values()], dim=1)
     losses = [
         cross_entropy(piece, right, ignore_index=UNSEEN)
         for piece, right in zip(pieces, names.T, strict=True)
@@ -129,7 +129,7 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
     for epoch in range(epochs):
         order = torch.randperm(len(images), generator=generator)
         total = 0.0
-        for rows in order.split(batch_size):
+        for rows in torch.split(order, batch_size):
             if len(rows) < batch_size:
                 continue
             draws = draw_augmentation(
@@ -138,7 +138,7 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
             batch = to_normalised(augment(images[rows], draws, pad=PAD), "cpu")
             loss = name_loss(classifier(backbone(batch).mean(dim=(2, 3))), names[rows])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             total += loss.item()
@@ -150,9 +150,9 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
 def accuracy(backbone: nn.Module, classifier: nn.Module, images: Tensor, names: Tensor) -> None:
     """Print the share of right names by head, beside that of always giving the commonest."""
     features = torch.cat(
-        [backbone(to_normalised(few, "cpu")).mean(dim=(2, 3)) for few in images.split(256)]
+        [backbone(to_normalised(few, "cpu")).mean(dim=(2, 3)) for few in torch.split(images, 256)]
     )
-    pieces = classifier(features).split([count for count, _ in HEADS.values()], dim=1)
+    pieces = torch.split(classifier(features), [count for count, _ in HEADS.values()], dim=1)
     for (head, (count, _)), logits, right in zip(HEADS.items(), pieces, names.T, strict=True):
         seen = right != UNSEEN
         found = (logits.argmax(1) == right)[seen].float().mean().item()

@@ -88,8 +88,9 @@ def _origin(module: str, name: str) -> Iterator[Path]:
         yield place / name / "__init__.py"
     elif (package := place / "__init__.py").is_file():
         for node in ast.walk(ast.parse(package.read_text())):
-            named = isinstance(node, ast.ImportFrom) and name in [n.name for n in node.names]
-            if named and node.module:
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            if name in [alias.name for alias in node.names]:
                 yield from _origin(node.module, name)
                 return
         yield package
