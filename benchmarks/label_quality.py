@@ -29,7 +29,9 @@ class Figure(NamedTuple):
     value: float
 
 
-def majority_identities(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32]) -> NDArray:
+def majority_identities(
+    pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32]
+) -> NDArray[np.int32]:
     """Return the identity (C,) int32 that each cluster speaks for; of equal ones the lowest.
 
     Parameters
@@ -42,7 +44,8 @@ def majority_identities(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32
     counts = np.zeros((pseudo_labels.max() + 1, pids.max() + 1), np.int64)
     kept = pseudo_labels >= 0
     np.add.at(counts, (pseudo_labels[kept], pids[kept]), 1)
-    return counts.argmax(axis=1).astype(np.int32)
+    majority: NDArray[np.int32] = counts.argmax(axis=1).astype(np.int32)
+    return majority
 
 
 def agreement_figures(

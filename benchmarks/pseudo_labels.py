@@ -14,28 +14,33 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks import textbook
 from benchmarks.measuring import GiB, held, measured, table
+from benchmarks.pseudo_label_steps import (
+    EPS,
+    K1,
+    K2,
+    MIN_SAMPLES,
+    K,
+    against_the_product,
+    jaccard_steps,
+    recall,
+    warm_up,
+)
 from benchmarks.running import WEIGHTS, run
 from benchmarks.synthetic import clustered, collapsed, hubs
 from pplr.agreement import cross_agreement
-from pplr.clustering import pseudo_labels
 from pplr.evaluation.metrics import retrieval_metrics
-from pplr.jaccard.distance import jaccard_distance
-from pplr.jaccard.encoding import k_reciprocal_encoding
-from pplr.ranking.candidates import BLOCK, search_attributes
+from pplr.ranking.candidates import search_attributes
 from pplr.ranking.lists import ranked_list
 from pplr.settings.configure import make_settings
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.arrays import read_arrays
 from pplr.storage.layout import RunPaths
-
-K1, K2, EPS, MIN_SAMPLES, K = 30, 6, 0.5, 4, 20  # the paper's
 
 
 def main() -> None:
@@ -54,76 +59,6 @@ def main() -> None:
         else:
             command = [sys.executable, "-m", "benchmarks.pseudo_labels", "--here", name]
             subprocess.run(command, check=True)
-
-
-# --- steps ---------------------------------------------------------------------------------
-
-
-def bare_product(features: np.ndarray) -> None:
-    """Multiply all rows with all rows, in blocks of the search's size, and keep nothing."""
-    starts = range(0, len(features), BLOCK)
-    blocks = [features[start : start + BLOCK] for start in starts]
-    room = np.empty((BLOCK, BLOCK), np.float32)
-    for rows in blocks:
-        for others in blocks:
-            np.matmul(rows, others.T, out=room[: len(rows), : len(others)])
-
-
-def jaccard_steps(features: np.ndarray, ranked: np.ndarray, base: float) -> tuple[Any, Any, list]:
-    """Return the distances, the labels, and (name, seconds, bytes) of each step."""
-    encoding, *encoded = measured(
-        lambda: k_reciprocal_encoding(features, ranked, k1=K1, k2=K2), base
-    )
-    distance, *compared = measured(lambda: jaccard_distance(encoding, max_distance=EPS), base)
-    labels, *clustered_in = measured(
-        lambda: pseudo_labels(distance, eps=EPS, min_samples=MIN_SAMPLES), base
-    )
-    steps = [("encoding", *encoded), ("Jaccard distance", *compared), ("DBSCAN", *clustered_in)]
-    return distance, labels, steps
-
-
-def warm_up() -> None:
-    """Call every kernel once, for float16 and float32."""
-    for dtype in (np.float16, np.float32):
-        features = clustered(300, 16).astype(dtype)
-        ranked = ranked_list(features, K1)
-        jaccard_steps(features, ranked, 0)
-        cross_agreement(ranked, ranked[:, None], k=K)
-    ids = np.arange(300) % 9
-    retrieval_metrics(np.random.default_rng(0).random((300, 300)), ids, ids, ids, ids[::-1])
-
-
-# --- sections ------------------------------------------------------------------------------
-
-
-def against_the_product(N: int, D: int, *, make: Callable = clustered, rounds: int = 3) -> tuple:
-    """Measure search, Jaccard and DBSCAN next to the bare product; return the last round's."""
-    features = make(N, D)
-    warm_up()
-    base = held()
-    results: dict[str, list[float]] = {}
-    peaks: dict[str, float] = {}
-    for _ in range(rounds):
-        _, bare, _ = measured(lambda: bare_product(features), base)
-        ranked, *searched = measured(lambda: ranked_list(features, K1 - 1), base)
-        distance, labels, steps = jaccard_steps(features, ranked, base)
-        for name, seconds, peak in [("bare product", bare, 0), ("search", *searched), *steps]:
-            results.setdefault(name, []).append(seconds)
-            peaks[name] = max(peaks.get(name, 0), peak)
-    best = {name: min(seconds) for name, seconds in results.items()}
-    best["all after features"] = sum(best.values()) - best["bare product"]
-    peaks["all after features"] = max(peaks.values())
-    table(
-        f"{make.__name__} features, {N:,} × {D:,}, least of {rounds} rounds "
-        f"({labels.max() + 1} clusters, {(labels < 0).sum()} outliers)",
-        "step | seconds | ÷ bare product | peak GiB over the features",
-        [
-            f"{name} | {seconds:.2f} | {seconds / best['bare product']:.2f} | "
-            + (f"{peaks[name] / GiB:.2f}" if peaks[name] > 0 else "")
-            for name, seconds in best.items()
-        ],
-    )
-    return features, ranked, distance, labels, best
 
 
 def market() -> None:
@@ -253,7 +188,7 @@ def approximate() -> None:
     """Measure approximate search of a million images; exact is extrapolated from a tenth."""
     N, D = 1_000_000, 256
     warm_up()
-    rows = []
+    rows: list[str] = []
     for images_of_a_person in (64, 17):
         features = clustered(N, D, images_of_a_person=images_of_a_person)
         base = held()
@@ -274,17 +209,6 @@ def approximate() -> None:
     print(f"\n{search_attributes('approximate', N)}")
 
 
-def recall(features: np.ndarray, ranked: np.ndarray) -> float:
-    """Return the share of the nearest, of 1,000 images, that the lists hold."""
-    rows = np.random.default_rng(0).choice(len(features), 1000, replace=False)
-    distances = (features * features).sum(axis=1) - 2 * features[rows] @ features.T
-    distances[np.arange(len(rows)), rows] = np.inf
-    depth = ranked.shape[1]
-    nearest = np.argpartition(distances, depth, axis=1)[:, :depth]
-    found = [len(np.intersect1d(a, b)) for a, b in zip(ranked[rows], nearest, strict=True)]
-    return float(np.mean(found)) / depth
-
-
 def precision() -> None:
     """float16 against float32 features: 12,944 images of the embedded data set."""
     paths = RunPaths()  # of the folder that is the current one below
@@ -300,7 +224,8 @@ def precision() -> None:
         (features,) = read_arrays(paths.arrays("00", "features"), "global")
         (pids,) = read_arrays(paths.split("train"), "pids")
     both = []
-    for dtype in (np.float32, np.float16):
+    dtypes: tuple[type[np.floating], ...] = (np.float32, np.float16)
+    for dtype in dtypes:
         stored = features.astype(dtype)
         ranked = ranked_list(stored, K1 - 1)
         both.append((ranked, jaccard_steps(stored, ranked, 0)[1]))
@@ -324,7 +249,7 @@ def precision() -> None:
 def first_call() -> None:
     """Measure the first call in a process, with the kernels in Numba's cache."""
     script = (
-        "import time, numpy; from benchmarks.pseudo_labels import warm_up\n"
+        "import time, numpy; from benchmarks.pseudo_label_steps import warm_up\n"
         "numpy.ones((9, 9)) @ numpy.ones((9, 9))\n"
         "for _ in range(2):\n"
         "    start = time.perf_counter(); warm_up(); print(time.perf_counter() - start)\n"

@@ -5,20 +5,27 @@ share no code with `pplr`. Matrices are (N,N) float64 throughout.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import average_precision_score
 
+Array = NDArray[Any]
+Lists = Sequence[Sequence[int]]  # of each image, itself first
 
-def squared_distances(a, b):
+
+def squared_distances(a: Array, b: Array) -> Array:
     """Return the (A, B) squared Euclidean distances, from the matrix product."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     norms = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
-    return np.maximum(norms - 2 * a @ b.T, 0)
+    squared: Array = np.maximum(norms - 2 * a @ b.T, 0)
+    return squared
 
 
-def ranked_list(distances, depth):
+def ranked_list(distances: Array, depth: int) -> Array:
     """Return each row's nearest others, equal distances by index."""
     N = len(distances)
     rows = []
@@ -28,12 +35,12 @@ def ranked_list(distances, depth):
     return np.array(rows, np.int32).reshape(N, max(0, min(depth, N - 1)))
 
 
-def reciprocal_set(lists, i, size):
+def reciprocal_set(lists: Lists, i: int, size: int) -> set[int]:
     """Return the images among the first `size` of i's list that have i among theirs."""
     return {j for j in lists[i][:size] if i in lists[j][:size]}
 
 
-def expanded_set(lists, i, k1):
+def expanded_set(lists: Lists, i: int, k1: int) -> set[int]:
     """Return i's reciprocal set, and the half sets of its members that overlap it enough."""
     core = reciprocal_set(lists, i, k1)
     expanded = set(core)
@@ -44,7 +51,7 @@ def expanded_set(lists, i, k1):
     return expanded
 
 
-def k_reciprocal_encoding(distances, ranked, k1, k2):
+def k_reciprocal_encoding(distances: Array, ranked: Array, k1: int, k2: int) -> Array:
     """Return the encoding of squared distances and their ranked lists."""
     N = len(distances)
     lists = [[i, *others] for i, others in enumerate(ranked.tolist())]
@@ -57,7 +64,7 @@ def k_reciprocal_encoding(distances, ranked, k1, k2):
     return np.array([encoding[lists[i][:k2]].mean(axis=0) for i in range(N)])
 
 
-def jaccard_distance(encoding):
+def jaccard_distance(encoding: Array) -> Array:
     """Return the distances; minima are added up only where neither row is zero."""
     N = len(encoding)
     columns = [np.flatnonzero(row) for row in encoding]
@@ -71,12 +78,16 @@ def jaccard_distance(encoding):
     return distance
 
 
-def pseudo_labels(distance, eps, min_samples):
+def pseudo_labels(distance: Array, eps: float, min_samples: int) -> Array:
     """Return DBSCAN's labels."""
-    return DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(distance).labels_
+    scan = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(distance)
+    labels: Array = scan.labels_
+    return labels
 
 
-def reranked_distances(q_features, g_features, k1, k2, weight):
+def reranked_distances(
+    q_features: Array, g_features: Array, k1: int, k2: int, weight: float
+) -> Array:
     """Return the (Q, G) distances of Zhong et al., CVPR 2017; k1 counts the image itself."""
     Q = len(q_features)
     features = np.concatenate([q_features, g_features])
@@ -87,7 +98,7 @@ def reranked_distances(q_features, g_features, k1, k2, weight):
     return (1 - weight) * jaccard[:Q, Q:] + weight * distances[:Q, Q:]
 
 
-def cross_agreement(global_ranked, part_ranked, k):
+def cross_agreement(global_ranked: Array, part_ranked: Array, k: int) -> Array:
     """Return the (N, P) Jaccard similarities of the lists."""
     N, P = part_ranked.shape[:2]
     agreement = np.zeros((N, P))
@@ -98,7 +109,14 @@ def cross_agreement(global_ranked, part_ranked, k):
     return agreement
 
 
-def retrieval_metrics(distmat, q_pids, g_pids, q_camids, g_camids, q_index=None):
+def retrieval_metrics(
+    distmat: Array,
+    q_pids: Array,
+    g_pids: Array,
+    q_camids: Array,
+    g_camids: Array,
+    q_index: Array | None = None,
+) -> tuple[float, Array, int] | None:
     """Return mAP, the (G,) CMC and the number of valid queries."""
     Q, G = distmat.shape
     precisions, curves = [], []
@@ -118,10 +136,12 @@ def retrieval_metrics(distmat, q_pids, g_pids, q_camids, g_camids, q_index=None)
         curves.append([float(hits[0] <= r) for r in range(1, G + 1)])
     if not precisions:
         return None
-    return np.mean(precisions), np.mean(curves, axis=0), len(precisions)
+    return float(np.mean(precisions)), np.mean(curves, axis=0), len(precisions)
 
 
-def mean_average_precision(distmat, q_pids, g_pids, q_camids, g_camids):
+def mean_average_precision(
+    distmat: Array, q_pids: Array, g_pids: Array, q_camids: Array, g_camids: Array
+) -> float:
     """Return mAP by scikit-learn, a query at a time; equal distances are not ordered."""
     precisions = []
     for q in range(len(distmat)):
@@ -129,4 +149,4 @@ def mean_average_precision(distmat, q_pids, g_pids, q_camids, g_camids):
         correct = g_pids[counts] == q_pids[q]
         if correct.any():
             precisions.append(average_precision_score(correct, -distmat[q][counts]))
-    return np.mean(precisions)
+    return float(np.mean(precisions))

@@ -1,4 +1,4 @@
-"""Training: our epoch against a plain one over JPEG files, precision and layout, time by part.
+"""Training: our epoch against a plain one over JPEG files, precision and layout, time by step.
 
 Usage: python -m benchmarks.training [input] [epoch] [variants] [--iterations N] [--rounds N]
 
@@ -16,160 +16,34 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision.transforms as T
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.epoch_data import (
+    BATCH,
+    HEIGHT,
+    WIDTH,
+    batches_of,
+    epoch_data,
+    make_images,
+    make_model,
+    pack,
+    settings,
+)
 from benchmarks.measuring import table
-from pplr.datasets.decoding import decode_images
-from pplr.datasets.demo.reader import read_demo
-from pplr.datasets.files import make_table
-from pplr.datasets.image_table import UNKNOWN
+from benchmarks.plain_epoch import WORKERS, plain_epoch, plain_loader
 from pplr.network.backbones import make_backbone
-from pplr.network.model import ReIDModel, classify
-from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD, to_normalised
-from pplr.settings.groups import DemoSettings, TrainingSettings
-from pplr.settings.presets import EMBEDDED, PRESETS
-from pplr.storage.images import PackedImages, complete_split, create_split
+from pplr.network.model import ReIDModel
+from pplr.network.normalising import to_normalised
+from pplr.settings.groups import TrainingSettings
+from pplr.storage.images import PackedImages
 from pplr.training import epoch as training
-from pplr.training.centroids import centroid_classifiers
+from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
-from pplr.training.objective import Predictions, Targets, epoch_losses
 from pplr.training.records import EpochData, EpochStart
-from pplr.training.sampler import pk_batches
 
-HEIGHT, WIDTH, P, BATCH = 128, 64, 3, 64
 BACKBONES = ("mobilenet_v2", "resnet18")
-WORKERS = 2
 VARIANT_BATCH = 16  # bfloat16 is slow where a processor has no instructions for it
-
-
-def settings(iterations: int) -> TrainingSettings:
-    """Return the paper's settings, the whole batch normalised at once as in the plain epoch."""
-    values = {name: PRESETS["market1501"][name] for name in TrainingSettings.model_fields}
-    return TrainingSettings(**{**values, "iterations": iterations, "samples_per_bn": None})
-
-
-def make_images(folder: Path) -> tuple[list[Path], NDArray[np.int32], NDArray[np.int32]]:
-    """Write the demo's training images as JPEG files; return files, labels and cameras."""
-    people = read_demo(DemoSettings(**EMBEDDED), height=HEIGHT, width=WIDTH)["train"]
-    files = []
-    for row in range(len(people)):
-        file = folder / f"{row:05d}.jpg"
-        people.open_image(row).save(file, quality=95)
-        files.append(file)
-    labels = np.unique(people.pids, return_inverse=True)[1].astype(np.int32)
-    return files, labels, people.camids
-
-
-def pack(files: list[Path], folder: Path) -> PackedImages:
-    """Return the files decoded into packed arrays, as prepare-data does."""
-    rows = [(file.name, UNKNOWN, UNKNOWN) for file in files]
-    images = make_table(files[0].parent, rows, where=files[0].parent)
-    create_split(folder, (len(files), HEIGHT, WIDTH, 3))
-    decode_images(images, folder, height=HEIGHT, width=WIDTH, workers=1, what="train")
-    complete_split(folder, columns={}, paths=images.paths)
-    return PackedImages(folder)
-
-
-def epoch_data(
-    images: PackedImages, labels: NDArray[np.int32], camids: NDArray[np.int32], num_features: int
-) -> EpochData:
-    """Return an epoch's data with random features."""
-    rng = np.random.default_rng(0)
-    N = len(labels)
-    return EpochData(
-        images=images,
-        camids=camids,
-        pseudo_labels=labels,
-        global_features=rng.standard_normal((N, num_features)).astype(np.float32),
-        part_features=rng.standard_normal((N, P, num_features)).astype(np.float32),
-        agreement=rng.random((N, P)).astype(np.float32),
-    )
-
-
-def make_model(name: str) -> ReIDModel:
-    """Return a model with the same random weights each time."""
-    torch.manual_seed(0)
-    return ReIDModel(make_backbone(name, height=HEIGHT, width=WIDTH), P)
-
-
-# --- the plain epoch -----------------------------------------------------------------------
-
-
-class Files(Dataset[Tensor]):
-    """JPEG files, decoded and transformed one by one."""
-
-    def __init__(self, files: list[Path]):
-        self.files = files
-        self.transform = T.Compose(
-            [
-                T.Resize((HEIGHT, WIDTH), interpolation=T.InterpolationMode.BICUBIC),
-                T.RandomHorizontalFlip(p=0.5),
-                T.Pad(10),
-                T.RandomCrop((HEIGHT, WIDTH)),
-                T.ToTensor(),
-                T.Normalize(IMAGENET_MEAN, IMAGENET_STD),
-                T.RandomErasing(p=0.5),
-            ]
-        )
-
-    def __len__(self) -> int:
-        """Return the number of files."""
-        return len(self.files)
-
-    def __getitem__(self, row: int) -> Tensor:
-        """Return one image, (3,H,W) float32."""
-        return self.transform(Image.open(self.files[row]).convert("RGB"))
-
-
-def plain_loader(files: list[Path], batches: NDArray[np.int64]) -> DataLoader[Tensor]:
-    """Return the batches as most training scripts read them."""
-    return DataLoader(Files(files), batch_sampler=batches.tolist(), num_workers=WORKERS)
-
-
-def plain_epoch(
-    model: ReIDModel, files: list[Path], data: EpochData, chosen: TrainingSettings
-) -> float:
-    """Return the images per second of a plain epoch of the same losses on the same batches."""
-    batches = batches_of(data, chosen)
-    features = np.concatenate((data.global_features[:, None], data.part_features), axis=1)
-    labels = torch.from_numpy(data.pseudo_labels).long()
-    classifiers = torch.nn.Parameter(centroid_classifiers(torch.from_numpy(features), labels))
-    parameters = [*(p for p in model.parameters() if p.requires_grad), classifiers]
-    optimizer = torch.optim.Adam(parameters, lr=chosen.lr, weight_decay=chosen.weight_decay)
-    agreement = torch.from_numpy(data.agreement)
-    camids = torch.from_numpy(data.camids).long()
-    model.train()
-    start = time.perf_counter()
-    for rows, images in zip(batches, plain_loader(files, batches), strict=True):
-        embeddings = model(images)
-        targets = Targets(labels[rows], agreement[rows], None, camids[rows])
-        predictions = Predictions(embeddings, classify(embeddings, classifiers))
-        terms = epoch_losses(predictions, targets, chosen, epoch=9)
-        optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        optimizer.step()
-        [term.item() for term in terms.values()]
-    return batches.size / (time.perf_counter() - start)
-
-
-def batches_of(data: EpochData, chosen: TrainingSettings) -> NDArray[np.int64]:
-    """Return the rows of an epoch's batches."""
-    return pk_batches(
-        data.pseudo_labels,
-        data.camids,
-        iterations=chosen.iterations,
-        batch_size=chosen.batch_size,
-        num_instances=chosen.num_instances,
-        across_cameras=True,
-        rng=np.random.default_rng(0),
-    )
-
-
-# --- ours ----------------------------------------------------------------------------------
 
 
 def our_epoch(model: ReIDModel, data: EpochData, chosen: TrainingSettings) -> tuple[float, float]:
@@ -193,7 +67,7 @@ def timed_parts() -> Iterator[dict[str, float]]:
         return call
 
     places = (
-        (training.Learner, "forward", "forward"),
+        (Learner, "forward", "forward"),
         (training, "epoch_losses", "forward"),
         (Tensor, "backward", "backward"),
         (torch.optim.Adam, "step", "step"),
@@ -332,7 +206,7 @@ def variants(rounds: int) -> None:
                 start = time.perf_counter()
                 with torch.autocast("cpu", torch.bfloat16, enabled=precision is torch.bfloat16):
                     loss = run(given).float().square().mean()
-                loss.backward()
+                torch.autograd.backward(loss)
                 model.zero_grad()
                 return time.perf_counter() - start
 

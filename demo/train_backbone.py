@@ -25,13 +25,15 @@ from pplr.network.backbones import make_backbone
 from pplr.network.normalising import to_normalised
 from pplr.settings.groups import DemoSettings
 from pplr.settings.presets import EMBEDDED
-from pplr.training.augment import augment
+from pplr.training.augment import augment, draw_augmentation
 
 TARGET = Path(__file__).with_name("backbone.safetensors")
-HEIGHT, WIDTH = 128, 64
+HEIGHT, WIDTH, PAD = 128, 64, 4
 # Numbers of people and cameras start here, beyond those of any data set, whatever its seed.
 ELSEWHERE = 10**9
 SHOTS_A_CAMERA = 40
+HELD_OUT = 2000  # images to try the names on
+PIECE = 1000  # images that a process draws at a time; so few are drawn without other processes
 BATCH, LR, WEIGHT_DECAY = 64, 2e-3, 5e-4
 UNSEEN = -1  # target of what is not there to be named
 
@@ -94,16 +96,20 @@ def draw_people(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def draw_everybody(count: int) -> tuple[Tensor, Tensor]:
     """Return `draw_people(0, count)` as tensors, drawn by two processes."""
-    pieces = range(0, count, 1000)
-    with ProcessPoolExecutor(2) as pool:
-        drawn = list(pool.map(draw_people, pieces, (min(1000, count - first) for first in pieces)))
+    pieces = range(0, count, PIECE)
+    counts = [min(PIECE, count - first) for first in pieces]
+    if len(pieces) == 1:
+        drawn = [draw_people(0, count)]
+    else:
+        with ProcessPoolExecutor(2) as pool:
+            drawn = list(pool.map(draw_people, pieces, counts))
     images, names = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
     return torch.from_numpy(images), torch.from_numpy(names)
 
 
 def name_loss(logits: Tensor, names: Tensor) -> Tensor:
     """Return the mean over heads of the cross-entropy of logits (B, all names)."""
-    pieces = logits.split([count for count, _ in HEADS.values()], dim=1)
+    pieces = torch.split(logits, [count for count, _ in HEADS.values()], dim=1)
     losses = [
         cross_entropy(piece, right, ignore_index=UNSEEN)
         for piece, right in zip(pieces, names.T, strict=True)
@@ -118,25 +124,30 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
     backbone = make_backbone("demo_resnet", height=HEIGHT, width=WIDTH)
     classifier = nn.Linear(backbone.num_features, sum(count for count, _ in HEADS.values()))
     parameters = [*backbone.parameters(), *classifier.parameters()]
-    steps = epochs * (len(images) // BATCH)
+    batch_size = min(BATCH, len(images))
+    steps = len(images) // batch_size
     optimizer = torch.optim.AdamW(parameters, lr=LR, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, LR, total_steps=epochs * steps, pct_start=0.1
+    )
     generator = torch.Generator().manual_seed(seed)
     for epoch in range(epochs):
         order = torch.randperm(len(images), generator=generator)
         total = 0.0
-        for rows in order.split(BATCH):
-            if len(rows) < BATCH:
+        for rows in torch.split(order, batch_size):
+            if len(rows) < batch_size:
                 continue
-            batch = augment(images[rows], pad=4, erase_probability=0, generator=generator)
-            batch = to_normalised(batch, "cpu")
+            draws = draw_augmentation(
+                batch_size, HEIGHT, WIDTH, pad=PAD, erase_probability=0, generator=generator
+            )
+            batch = to_normalised(augment(images[rows], draws, pad=PAD), "cpu")
             loss = name_loss(classifier(backbone(batch).mean(dim=(2, 3))), names[rows])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             total += loss.item()
-        print(f"epoch {epoch + 1}/{epochs}: loss {total / (len(images) // BATCH):.3f}", flush=True)
+        print(f"epoch {epoch + 1}/{epochs}: loss {total / steps:.3f}", flush=True)
     return backbone.eval(), classifier
 
 
@@ -144,9 +155,9 @@ def train(images: Tensor, names: Tensor, epochs: int, seed: int) -> tuple[nn.Mod
 def accuracy(backbone: nn.Module, classifier: nn.Module, images: Tensor, names: Tensor) -> None:
     """Print the share of right names by head, beside that of always giving the commonest."""
     features = torch.cat(
-        [backbone(to_normalised(part, "cpu")).mean(dim=(2, 3)) for part in images.split(256)]
+        [backbone(to_normalised(few, "cpu")).mean(dim=(2, 3)) for few in torch.split(images, 256)]
     )
-    pieces = classifier(features).split([count for count, _ in HEADS.values()], dim=1)
+    pieces = torch.split(classifier(features), [count for count, _ in HEADS.values()], dim=1)
     for (head, (count, _)), logits, right in zip(HEADS.items(), pieces, names.T, strict=True):
         seen = right != UNSEEN
         found = (logits.argmax(1) == right)[seen].float().mean().item()
@@ -154,28 +165,46 @@ def accuracy(backbone: nn.Module, classifier: nn.Module, images: Tensor, names: 
         print(f"{head:15} {found:6.1%}   commonest {common:6.1%}")
 
 
+def make_stand_in(target: Path, *, images: int, held_out: int, epochs: int, seed: int) -> None:
+    """Draw, train, save in half precision, and print how well it names what others wear.
+
+    Parameters
+    ----------
+    target
+        The file of the weights, replaced.
+    images, held_out
+        How many images are trained on, and on how many others it is tried.
+    epochs, seed
+        Of the training.
+    """
+    demo = DemoSettings(**EMBEDDED)
+    assert 2 * demo.demo_people + demo.demo_distractors < ELSEWHERE
+    assert demo.demo_cameras < ELSEWHERE
+    drawn, names = draw_everybody(images + held_out)
+    backbone, classifier = train(drawn[:images], names[:images], epochs, seed)
+    accuracy(backbone, classifier, drawn[images:], names[images:])
+    state = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in backbone.state_dict().items()
+    }
+    save_file(state, target)
+    print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB")
+
+
 def main() -> None:
-    """Draw, train, save in half precision, and print how well it names what others wear."""
+    """Make the weights that the demo starts from."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=12000)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    demo = DemoSettings(**EMBEDDED)
-    assert 2 * demo.demo_people + demo.demo_distractors < ELSEWHERE
-    assert demo.demo_cameras < ELSEWHERE
-    held_out = 2000
-    images, names = draw_everybody(arguments.images + held_out)
-    backbone, classifier = train(
-        images[:-held_out], names[:-held_out], arguments.epochs, arguments.seed
+    make_stand_in(
+        TARGET,
+        images=arguments.images,
+        held_out=HELD_OUT,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
     )
-    accuracy(backbone, classifier, images[-held_out:], names[-held_out:])
-    state = {
-        key: (value.half() if value.is_floating_point() else value).contiguous()
-        for key, value in backbone.state_dict().items()
-    }
-    save_file(state, TARGET)
-    print(f"{TARGET.name}: {TARGET.stat().st_size / 1e6:.2f} MB")
 
 
 if __name__ == "__main__":

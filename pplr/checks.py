@@ -1,9 +1,54 @@
 """What cannot be computed on, and what is said of it: no stage depends on the words here."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pplr.errors import ClusteringError, SettingError
+from pplr.errors import ClusteringError, DataError, SettingError
+
+
+def check_norms(norms: NDArray[np.float64]) -> None:
+    """Raise a DataError where a feature is NaN, infinite, or too large to be squared as a float32.
+
+    Parameters
+    ----------
+    norms
+        (N,) squared norms of the features.
+    """
+    unusable = np.flatnonzero(~(norms < np.finfo(np.float32).max / 8))
+    if len(unusable):
+        raise DataError(
+            what="Features hold NaN, infinite or huge values.",
+            where=f"row {unusable[0]} of the features, the first of {len(unusable)} such rows",
+            value=f"squared norm {norms[unusable[0]]}",
+            allowed="finite features",
+            next_step="look at the training losses before this alternation; a lower lr often helps",
+        )
+
+
+def check_neighborhoods(k1: int, k2: int) -> None:
+    """Raise a SettingError unless 1 ≤ k2 ≤ k1."""
+    if not 1 <= k2 <= k1:
+        raise SettingError(
+            what="k2 averages over neighbours that k1 has not searched.",
+            where="k1, k2",
+            value=f"k1 {k1}, k2 {k2}",
+            allowed="1 ≤ k2 ≤ k1",
+            next_step="lower k2 or raise k1; the paper's are 6 and 30",
+        )
+
+
+def too_many_pairs(N: int, max_distance: float, most: int) -> ClusteringError:
+    """Return the error for more than `most` pairs of N images within a Jaccard distance."""
+    return ClusteringError(
+        what="Nearly all images are near each other: a few are the nearest of all.",
+        where="the features, eps",
+        value=f"more than {most} pairs of {N} images within {max_distance}",
+        allowed=f"{most} pairs",
+        next_step="lower `eps` or, at evaluation, set `rerank: false`; or look at the "
+        "losses before: features may have collapsed, and a lower lr often helps",
+    )
 
 
 def check_clusters(pseudo_labels: NDArray[np.int32]) -> None:
@@ -18,6 +63,30 @@ def check_clusters(pseudo_labels: NDArray[np.int32]) -> None:
             allowed="two clusters at least",
             next_step="raise `eps` or lower `min_samples` where most are outliers; "
             "lower `eps` where all are one cluster",
+        )
+
+
+def check_world(batch_size: int, samples_per_bn: int | None, *, num_processes: int) -> None:
+    """Raise a SettingError unless the processes share the batch evenly, in whole groups.
+
+    Parameters
+    ----------
+    batch_size
+        Images of one iteration, on all processes.
+    samples_per_bn
+        Images that batch norm normalises at a time; None is all that a process has.
+    num_processes
+        How many processes train.
+    """
+    group = samples_per_bn or 2
+    if batch_size % (num_processes * group):
+        raise SettingError(
+            what="The batch cannot be dealt to so many processes.",
+            where="launcher, batch_size and samples_per_bn in params.yaml",
+            value=f"{num_processes} processes, batch_size {batch_size}, "
+            f"samples_per_bn {samples_per_bn}",
+            allowed=f"a number of processes whose share of the batch is a multiple of {group}",
+            next_step="start another number of processes, or change `batch_size`",
         )
 
 
@@ -51,3 +120,43 @@ def check_cameras(camids: NDArray[np.int32]) -> None:
             allowed="two known cameras at least",
             next_step="set `camera_aware: false`, or `pplr configure … --no-cameras`",
         )
+
+
+def check_finite(
+    losses: Mapping[str, float], norms: Mapping[str, float], *, epoch: int, iteration: int
+) -> None:
+    """Raise a DataError if a loss, or the norm of all gradients or parameters, is no number."""
+    wrong = [name for name, norm in norms.items() if not np.isfinite(norm)]
+    if not np.isfinite(list(losses.values())).all():
+        wrong.insert(0, "losses")
+    if wrong:
+        raise DataError(
+            what=f"Training has lost its numbers: {', '.join(wrong)} are NaN or infinite.",
+            where=f"epoch {epoch:02d}, iteration {iteration}",
+            value=", ".join(f"{name} {value}" for name, value in losses.items()),
+            allowed="finite losses, gradients and parameters",
+            next_step="lower `lr`; the models of the epochs before are untouched",
+        )
+
+
+def check_distmat(distmat: NDArray[np.floating]) -> None:
+    """Raise a DataError if a distance matrix holds NaN."""
+    if np.isnan(distmat.sum()):
+        raise DataError(
+            what="The distance matrix holds NaN.",
+            where="distmat",
+            value=f"first in row {int(np.isnan(distmat.sum(axis=1)).argmax())}",
+            allowed="distances",
+            next_step="check the features it was computed from",
+        )
+
+
+def no_valid_query(num_queries: int, num_gallery: int) -> DataError:
+    """Return the error for queries none of which has a correct image in the gallery."""
+    return DataError(
+        what="No query has a correct image in the gallery.",
+        where="q_pids, g_pids, q_camids, g_camids",
+        value=f"{num_queries} queries, {num_gallery} gallery images",
+        allowed="at least one query whose person another camera has seen",
+        next_step="check that query and gallery are of the same data set and cameras are right",
+    )

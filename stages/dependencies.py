@@ -28,6 +28,9 @@ EXEMPT = (
     "pplr/progress.py",
     "pplr/checks.py",
     "pplr/datasets/checks.py",
+    "pplr/datasets/image_checks.py",
+    "pplr/datasets/protocol.py",
+    "pplr/datasets/remarks.py",
     "pplr/network/checks.py",
     "pplr/runs/checks.py",
     "pplr/runs/progress.py",
@@ -88,8 +91,9 @@ def _origin(module: str, name: str) -> Iterator[Path]:
         yield place / name / "__init__.py"
     elif (package := place / "__init__.py").is_file():
         for node in ast.walk(ast.parse(package.read_text())):
-            named = isinstance(node, ast.ImportFrom) and name in [n.name for n in node.names]
-            if named and node.module:
+            if not isinstance(node, ast.ImportFrom) or not node.module:
+                continue
+            if name in [alias.name for alias in node.names]:
                 yield from _origin(node.module, name)
                 return
         yield package

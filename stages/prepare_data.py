@@ -7,8 +7,10 @@ from pathlib import Path
 import zarr
 
 from pplr.datasets import read_dataset
-from pplr.datasets.decoding import check_decoded, check_room, decode_images
-from pplr.datasets.protocol import check_tables, remarks
+from pplr.datasets.decoding import decode_images
+from pplr.datasets.image_checks import check_decoded, check_room
+from pplr.datasets.protocol import check_tables
+from pplr.datasets.remarks import remarks
 from pplr.errors import PplrError
 from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.storage.images import complete_split, create_split

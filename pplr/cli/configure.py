@@ -31,7 +31,7 @@ def configure(
     """Write params.yaml and schedule.yaml for a data set, with the paper's settings."""
     from pplr.checks import check_cameras
     from pplr.datasets import read_dataset
-    from pplr.datasets.protocol import format_counts, remarks
+    from pplr.datasets.remarks import format_counts, remarks
     from pplr.runs.checks import check_root
     from pplr.settings.checks import check_inputs
     from pplr.settings.configure import changed_values, make_settings, replace_settings

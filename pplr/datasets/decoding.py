@@ -3,9 +3,8 @@
 import contextlib
 import multiprocessing
 import os
-import shutil
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,12 +13,10 @@ from typing import NamedTuple
 from PIL import Image
 
 from pplr.datasets.image_table import ImageTable
-from pplr.errors import DataError, PplrError
+from pplr.errors import PplrError
 from pplr.progress import track
 from pplr.storage.images import IMAGES_PER_CHUNK, chunk_file
 
-MAX_LISTED = 20
-GB = 1e9
 BLOCK = 128  # images that a process decodes at a time; so few are decoded without other processes
 
 
@@ -122,46 +119,3 @@ def _decode(table: ImageTable, size: tuple[int, int], block: Block) -> dict[int,
                 image = image.resize(size, Image.Resampling.BICUBIC)
             chunk.write(image.tobytes())
     return errors
-
-
-def check_room(folder: Path, num_bytes: int) -> None:
-    """Raise DataError if the disk of a folder has no room for so many bytes of images."""
-    free = shutil.disk_usage(folder).free
-    if num_bytes > free:
-        raise DataError(
-            what="The decoded images do not fit on the disk.",
-            where=str(folder.resolve()),
-            value=f"{num_bytes / GB:.1f} GB of images, {free / GB:.1f} GB free",
-            allowed="height × width × 3 bytes for each image",
-            next_step="make room, work on another disk, or set a smaller `height` and `width`",
-        )
-
-
-def check_decoded(broken: Sequence[PplrError], *, skip: bool) -> None:
-    """Raise one DataError that names the first `MAX_LISTED` broken images, or print so.
-
-    Parameters
-    ----------
-    broken
-        The errors of all images that could not be decoded.
-    skip
-        Whether these are left out, and only told.
-    """
-    if not broken:
-        return
-    names = [f"{error.where}: {error.value}" for error in broken[:MAX_LISTED]]
-    if len(broken) > MAX_LISTED:
-        names.append(f"and {len(broken) - MAX_LISTED} more")
-    listed = "\n           ".join(names)
-    if skip:
-        print(f"left out: {len(broken)} images that cannot be decoded\n           {listed}")
-        return
-    if len(broken) == 1:
-        raise broken[0]
-    raise DataError(
-        what=f"{len(broken)} images cannot be decoded.",
-        where="the folder of the images",
-        value=listed,
-        allowed="images that PIL can open",
-        next_step="replace or remove these files, or set `skip_broken: true`",
-    )

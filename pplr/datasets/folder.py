@@ -2,16 +2,10 @@
 
 from pathlib import Path
 
-from pplr.datasets.files import (
-    empty_table,
-    entries,
-    is_image,
-    make_table,
-    missing,
-    refuse_withdrawn,
-)
+from pplr.datasets.checks import no_images
+from pplr.datasets.files import empty_table, entries, is_image, make_table
+from pplr.datasets.image_checks import check_not_withdrawn, link_loop
 from pplr.datasets.image_table import UNKNOWN, ImageTable
-from pplr.errors import DataError
 
 
 def read_folder(root: Path) -> dict[str, ImageTable]:
@@ -27,15 +21,10 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
     DataError
         Links lead nowhere, or back into themselves.
     """
-    refuse_withdrawn(root)
+    check_not_withdrawn(root)
     paths = _image_paths(root) if root.is_dir() else []
     if not paths:
-        raise missing(
-            root,
-            "There are no images in the folder." if root.is_dir() else "There is no such folder.",
-            allowed="a folder of images, in folders of its own or not",
-            next_step="name the folder of the images with --data-dir",
-        )
+        raise no_images(root)
     rows = [(path, UNKNOWN, UNKNOWN) for path in paths]
     train = make_table(root, rows, where=root)
     return {"train": train, "query": empty_table(), "gallery": empty_table()}
@@ -51,13 +40,7 @@ def _image_paths(root: Path) -> list[str]:
             if path.is_dir():
                 resolved = path.resolve()
                 if resolved in above:
-                    raise DataError(
-                        what="A link leads back into a folder that holds it.",
-                        where=str(path),
-                        value=f"a link to {resolved}",
-                        allowed="folders that end somewhere",
-                        next_step="remove the link",
-                    )
+                    raise link_loop(path, resolved)
                 waiting.append((path, above | {resolved}))
             elif is_image(path):
                 paths.append(path.relative_to(root).as_posix())

@@ -1,23 +1,34 @@
-"""Readers of data sets, one for each layout on disk."""
+"""The data sets by name: each its reader, and what is published of it."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+from pplr.datasets import market1501, msmt17, veri776
 from pplr.datasets.demo.reader import read_demo
 from pplr.datasets.folder import read_folder
 from pplr.datasets.image_table import ImageTable
-from pplr.datasets.market1501 import read_market1501
-from pplr.datasets.msmt17 import read_msmt17
 from pplr.datasets.protocol import check_tables
-from pplr.datasets.table import read_listed
-from pplr.datasets.veri776 import read_veri776
+from pplr.datasets.table import read_table
 from pplr.settings.groups import DemoSettings, ImageSettings
 
-READERS = {
-    "market1501": read_market1501,
-    "msmt17": read_msmt17,
-    "veri776": read_veri776,
-    "table": read_listed,
-    "folder": read_folder,
+
+class DataSet(NamedTuple):
+    """How a data set lies on disk, and what is known of it."""
+
+    read: Callable[[Path], dict[str, ImageTable]]
+    # counts by what is counted; where copies of the data set differ, all that are right
+    published: Mapping[str, frozenset[int]] = {}
+    # identities of train are numbered apart from those of query and gallery
+    numbered_apart: bool = False
+
+
+DATA_SETS = {
+    "market1501": DataSet(market1501.read_market1501, market1501.PUBLISHED),
+    "msmt17": DataSet(msmt17.read_msmt17, msmt17.PUBLISHED, numbered_apart=True),
+    "veri776": DataSet(veri776.read_veri776, veri776.PUBLISHED),
+    "table": DataSet(read_table),
+    "folder": DataSet(read_folder),
 }
 
 
@@ -35,6 +46,6 @@ def read_dataset(images: ImageSettings, demo: DemoSettings, source: Path) -> dic
     """
     if images.dataset == "demo":
         return read_demo(demo, height=images.height, width=images.width)
-    tables = READERS[images.dataset](source)
+    tables = DATA_SETS[images.dataset].read(source)
     check_tables(tables, source)
     return tables

@@ -17,6 +17,15 @@ LAYOUT = NamedFolders(
     junk=-1,
 )
 
+PUBLISHED = {
+    "training images": frozenset({12_936}),
+    "query images": frozenset({3_368}),
+    "gallery images": frozenset({15_913}),  # 19,732 files, the rest junk
+    "training identities": frozenset({751}),
+    "query identities": frozenset({750}),
+    "cameras": frozenset({6}),
+}
+
 
 def read_market1501(root: Path) -> dict[str, ImageTable]:
     """Return the tables of Market-1501, or of any data set in its layout.

@@ -4,7 +4,15 @@ import re
 from itertools import chain
 from pathlib import Path
 
-from pplr.datasets.files import absent_files, make_table, missing, refuse_withdrawn, unread_rows
+from pplr.datasets.checks import (
+    absent_of_list,
+    empty_list,
+    no_image_folder,
+    no_list,
+    unread_lines,
+)
+from pplr.datasets.files import absent_files, make_table
+from pplr.datasets.image_checks import check_not_withdrawn
 from pplr.datasets.image_table import ImageTable
 
 LISTS = {
@@ -19,6 +27,15 @@ ARCHIVES = ("MSMT17_V1", "MSMT17_V2", "MSMT17")
 # folder of a person / person, number, camera, time, frame, box; then the person's number
 _LINE = re.compile(r"([0-9]+/[0-9]+_[0-9]+_([0-9]{2})_\S+) ([0-9]{1,9})")
 _FORM = "PPPP/PPPP_NNN_CC_….jpg PPPP, such as 0000/0000_000_01_0303morning_0015_0.jpg 0"
+
+PUBLISHED = {
+    "training images": frozenset({32_621}),
+    "query images": frozenset({11_659}),
+    "gallery images": frozenset({82_161}),
+    "training identities": frozenset({1_041}),
+    "query identities": frozenset({3_060}),
+    "cameras": frozenset({15}),
+}
 
 
 def read_msmt17(root: Path) -> dict[str, ImageTable]:
@@ -39,16 +56,12 @@ def read_msmt17(root: Path) -> dict[str, ImageTable]:
     DataError
         A line does not tell image, camera and identity, or an image stands there twice.
     """
-    refuse_withdrawn(root)
+    check_not_withdrawn(root)
     folders = next((pair for pair in VERSIONS if (root / pair[0]).is_dir()), None)
     archive = next((root / name for name in ARCHIVES if (root / name).is_dir()), None)
     if folders is None or not (root / folders[1]).is_dir():
-        raise missing(
-            root / (folders[1] if folders else VERSIONS[0][0]),
-            "There is no such folder of images.",
-            allowed=" or ".join(" and ".join(pair) for pair in VERSIONS),
-            next_step=f"did you mean {archive}?" if archive else "give the folder of the lists",
-        )
+        wanted = folders[1] if folders else VERSIONS[0][0]
+        raise no_image_folder(root / wanted, VERSIONS, archive)
     return {
         split: _read_lists(root, lists, folders[split != "train"]) for split, lists in LISTS.items()
     }
@@ -59,31 +72,19 @@ def _read_lists(root: Path, lists: tuple[str, ...], folder: str) -> ImageTable:
     rows = list(chain.from_iterable(_read_list(root, name, folder) for name in lists))
     absent = absent_files(root, (path for path, _, _ in rows))
     if absent:
-        raise missing(
-            root / absent[0],
-            f"{len(absent)} image(s) of {lists[0]} are missing.",
-            allowed="every image that the lists name",
-            next_step="unpack the archive anew; a list and images of two versions do not fit",
-        )
+        raise absent_of_list(root, absent, lists[0])
     return make_table(root, rows, where=root / lists[0])
 
 
 def _read_list(root: Path, name: str, folder: str) -> list[tuple[str, int, int]]:
     """Return (path, pid, camid) of each line of a list."""
     if not (root / name).is_file():
-        raise missing(
-            root / name,
-            "A list of images is missing.",
-            allowed=", ".join(chain.from_iterable(LISTS.values())),
-            next_step="copy it from the archive",
-        )
+        raise no_list(root / name, chain.from_iterable(LISTS.values()))
     lines = (root / name).read_text(errors="replace").splitlines()
     matches = [(line, _LINE.fullmatch(line.strip())) for line in lines if line.strip()]
     unread = [line for line, match in matches if match is None or match[2] == "00"]
     if unread:
-        what = "line(s) do not tell image, camera and identity."
-        raise unread_rows(what, root / name, unread, _FORM)
+        raise unread_lines(root / name, unread, _FORM)
     if not matches:
-        what = "images are in the list."
-        raise unread_rows(what, root / name, [], "a line for each image")
+        raise empty_list(root / name)
     return [(f"{folder}/{m[1]}", int(m[3]), int(m[2]) - 1) for _, m in matches if m]

@@ -4,13 +4,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pplr.datasets.files import image_names, make_table, missing, refuse_withdrawn, unread_rows
+from pplr.datasets.checks import unread_names, unusable_folder
+from pplr.datasets.files import image_names, make_table
+from pplr.datasets.image_checks import check_not_withdrawn
 from pplr.datasets.image_table import ImageTable
 
 
 @dataclass(frozen=True)
 class NamedFolders:
-    """A layout.
+    """What tells one such layout from another.
 
     Parameters
     ----------
@@ -49,34 +51,22 @@ def read_named_folders(root: Path, layout: NamedFolders) -> dict[str, ImageTable
         If a file's name does not tell identity and camera, or root is DukeMTMC; from a table's
         `open_image`, if the image cannot be decoded.
     """
-    refuse_withdrawn(root)
+    check_not_withdrawn(root)
     return {split: _read_folder(root, name, layout) for split, name in layout.folders.items()}
 
 
 def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
     """Return the table of one folder."""
     if not (root / folder).is_dir():
-        raise _missing(root, folder, layout, "There is no such folder of images.")
+        raise unusable_folder(root, folder, layout)
     names = image_names(root / folder)
-    refuse_withdrawn(root, names)
+    check_not_withdrawn(root, names)
     matches = [(name, layout.name.fullmatch(name)) for name in names]
     unread = [name for name, match in matches if match is None]
     if unread:
-        what = "file name(s) do not tell identity and camera."
-        raise unread_rows(what, root / folder, unread, layout.form)
+        raise unread_names(root / folder, unread, layout.form)
     rows = [(f"{folder}/{name}", int(m[1]), int(m[2]) - 1) for name, m in matches if m]
     kept = [row for row in rows if row[1] != layout.junk]
     if not kept:
-        kind = f"only junk images ({layout.junk}_…)" if names else "no images"
-        raise _missing(root, folder, layout, f"The folder holds {kind}.")
+        raise unusable_folder(root, folder, layout, num_junk=len(names))
     return make_table(root, kept, where=root / folder, distractor=layout.distractor)
-
-
-def _missing(root: Path, folder: str, layout: NamedFolders, what: str) -> Exception:
-    """Return the error for a folder without usable images, which says what is there instead."""
-    if (root / layout.archive).is_dir():
-        next_step = f"did you mean {root / layout.archive}?"
-    else:
-        next_step = "give the folder that holds " + ", ".join(layout.folders.values())
-    allowed = f"a folder of images named {layout.form}"
-    return missing(root / folder, what, allowed=allowed, next_step=next_step)

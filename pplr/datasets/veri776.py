@@ -14,6 +14,15 @@ LAYOUT = NamedFolders(
     archive="VeRi",
 )
 
+PUBLISHED = {
+    "training images": frozenset({37_778, 37_746}),
+    "query images": frozenset({1_678}),
+    "gallery images": frozenset({11_579}),
+    "training identities": frozenset({576}),
+    "query identities": frozenset({200}),
+    "cameras": frozenset({20}),
+}
+
 
 def read_veri776(root: Path) -> dict[str, ImageTable]:
     """Return the tables of VeRi-776, or of any data set in its layout.

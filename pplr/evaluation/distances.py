@@ -29,9 +29,9 @@ DistanceBlocks = Iterator[NDArray[np.float32]]
 def distance_blocks(
     q_features: NDArray[np.floating], g_features: NDArray[np.floating], *, device: str = "cpu"
 ) -> DistanceBlocks:
-    """Give what orders the gallery, (≤ 256, G) float32, for one block of queries after the other.
+    """Yield the distances of one block of queries after the other, (≤ 256, G) float32.
 
-    It is the squared Euclidean distance less the query's own squared norm.
+    They are squared Euclidean, less the query's own squared norm, which does not change its order.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ def distance_blocks(
 def reranked_blocks(
     q_features: NDArray[np.floating], g_features: NDArray[np.floating], *, device: str = "cpu"
 ) -> DistanceBlocks:
-    """Give what orders the gallery re-ranked by k-reciprocal encoding, as `distance_blocks`.
+    """Yield the distances re-ranked by k-reciprocal encoding, in blocks as `distance_blocks`.
 
-    0.7 × the Jaccard distance + 0.3 × the squared Euclidean one, in units of the query's largest
-    distance to any image (Zhong et al., CVPR 2017, Eq. 12; the units are their code's). The Jaccard
-    distance is that of query and gallery images together; only what is below 1 is held.
+    They are 0.7 × the Jaccard distance + 0.3 × the squared Euclidean one, in units of the query's
+    largest distance to any image (Zhong et al., CVPR 2017, Eq. 12; the units are their code's). The
+    Jaccard distance is that of query and gallery images together; only what is below 1 is held.
     """
     Q = len(q_features)
     features = np.concatenate([q_features, g_features])

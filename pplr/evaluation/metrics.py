@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from pplr.errors import DataError
+from pplr.checks import check_distmat, no_valid_query
 
 NO_HIT = -1
 
@@ -67,14 +67,7 @@ def retrieval_metrics(
     Q, G = distmat.shape
     assert len(q_pids) == len(q_camids) == Q, "a query has no pid or camid"
     assert len(g_pids) == len(g_camids) == G, "a gallery image has no pid or camid"
-    if np.isnan(distmat.sum()):
-        raise DataError(
-            what="The distance matrix holds NaN.",
-            where="distmat",
-            value=f"first in row {int(np.isnan(distmat.sum(axis=1)).argmax())}",
-            allowed="distances",
-            next_step="check the features it was computed from",
-        )
+    check_distmat(distmat)
     return retrieval_metrics_in_blocks(
         [distmat], q_pids, g_pids, q_camids, g_camids, q_index=q_index
     )
@@ -122,7 +115,7 @@ def retrieval_metrics_in_blocks(
         )
         start = rows.stop
     assert start == len(q_pids), "the blocks are not of these queries"
-    precisions, first_hits = (np.concatenate(parts) for parts in zip(*scores, strict=True))
+    precisions, first_hits = map(np.concatenate, zip(*scores, strict=True))
     return _summary(precisions, first_hits, len(g_pids))
 
 
@@ -151,13 +144,7 @@ def _summary(
     valid = first_hits != NO_HIT
     num_valid = int(valid.sum())
     if num_valid == 0:
-        raise DataError(
-            what="No query has a correct image in the gallery.",
-            where="q_pids, g_pids, q_camids, g_camids",
-            value=f"{len(valid)} queries, {G} gallery images",
-            allowed="at least one query whose person another camera has seen",
-            next_step="check that query and gallery are of the same data set and cameras are right",
-        )
+        raise no_valid_query(len(valid), G)
     hits_by_rank = np.bincount(first_hits[valid], minlength=G)  # (G,)
     return RetrievalMetrics(
         mAP=float(precisions[valid].mean()),

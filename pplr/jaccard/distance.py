@@ -7,8 +7,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pplr.errors import ClusteringError
-from pplr.jaccard.rows import csr, grown, mirrored, worked_out_rows
+from pplr.checks import too_many_pairs
+from pplr.jaccard.rows import csr, grown, mirrored, rows_by_chunks
 
 # Pairs held, some 4 GiB. Images in clusters have some twenty near ones each; more than this are
 # near only where a few images are the nearest of nearly all.
@@ -56,12 +56,15 @@ def jaccard_distance_to_rest(encoding: sparse.csr_array, num_rows: int) -> spars
 def _upper_rows(
     encoding: sparse.csr_array, num_rows: int, first_column: int, max_distance: float
 ) -> sparse.csr_array:
-    """Return the (num_rows, N) first rows' distances from the diagonal, or `first_column`, on."""
+    """Return (num_rows, N): the distances of each of the first images to itself and later ones.
+
+    Those to images before `first_column` are left out.
+    """
     assert encoding.has_sorted_indices, "sums of equal rows would not be equal"
     N = encoding.shape[0]
     columns = encoding.tocsc()  # rows of each column ascend
     try:
-        return worked_out_rows(
+        return rows_by_chunks(
             _near_pairs,
             np.argsort(encoding.indices[encoding.indptr[:num_rows]], kind="stable"),
             N,
@@ -75,14 +78,7 @@ def _upper_rows(
             most=MAX_PAIRS,
         )
     except OverflowError:
-        raise ClusteringError(
-            what="Nearly all images are near each other: a few are the nearest of all.",
-            where="the features, eps",
-            value=f"more than {MAX_PAIRS} pairs of {N} images within {max_distance}",
-            allowed=f"{MAX_PAIRS} pairs",
-            next_step="lower `eps` or, at evaluation, set `rerank: false`; or look at the "
-            "losses before: features may have collapsed, and a lower lr often helps",
-        ) from None
+        raise too_many_pairs(N, max_distance, MAX_PAIRS) from None
 
 
 @njit(cache=True, nogil=True)
@@ -98,13 +94,11 @@ def _near_pairs(
     found: NDArray[np.int64],
     most: int,
 ) -> Any:
-    """Return the distances of rows order[start:stop] from the diagonal, or `first_column`, on.
+    """Return the distances of rows order[start:stop], as `_upper_rows` does of all.
 
     All threads count in `found` how many they have, roughly, as none waits for another; after more
     than `most` no more are looked for.
     """
-    row_ends, row_columns, row_values = by_row
-    column_ends, column_rows, column_values = by_column
     counts = np.zeros(stop - start, np.int32)
     columns = np.empty((stop - start) * 16, np.int32)
     values = np.empty(len(columns), np.float32)
@@ -115,34 +109,11 @@ def _near_pairs(
     end = 0
     for place in range(start, stop):
         i = order[place]
-        num_touched = 0
         lowest = max(i, first_column)
-        rest = row_sums[i]  # what the columns from p on can add to a sum of minima
-        for p in range(row_ends[i], row_ends[i + 1]):
-            column = row_columns[p]
-            first_seen_is_far = rest < least
-            rest -= row_values[p]
-            for q in range(column_ends[column + 1] - 1, column_ends[column] - 1, -1):
-                r = column_rows[q]
-                if r < lowest:
-                    break
-                if first_seen_is_far and minima[r] == 0:
-                    continue
-                smaller = min(row_values[p], column_values[q])
-                touched[num_touched] = r  # kept by counting it, if it is new
-                num_touched += minima[r] == 0 and smaller > 0
-                minima[r] += smaller
+        num_touched = _add_minima(i, lowest, least, by_row, by_column, row_sums[i], minima, touched)
         while end + num_touched > len(columns):
             columns, values = grown(columns), grown(values)
-        kept = 0
-        for r in touched[:num_touched]:
-            s = minima[r]
-            minima[r] = np.float32(1) - s / (row_sums[i] + row_sums[r] - s)
-            if minima[r] < 1 and minima[r] <= max_distance:
-                touched[kept] = r
-                kept += 1
-            else:
-                minima[r] = 0
+        kept = _keep_near(i, max_distance, row_sums, minima, touched, num_touched)
         kept_rows = np.sort(touched[:kept])
         columns[end : end + kept] = kept_rows
         values[end : end + kept] = minima[kept_rows]
@@ -153,3 +124,64 @@ def _near_pairs(
         if found[0] > most:
             break
     return counts, columns[:end].copy(), values[:end].copy()
+
+
+@njit(cache=True, nogil=True)
+def _add_minima(
+    i: int,
+    lowest: int,
+    least: np.float32,
+    by_row: tuple[Any, Any, Any],
+    by_column: tuple[Any, Any, Any],
+    row_sum: np.float32,
+    minima: NDArray[np.float32],
+    touched: NDArray[np.int32],
+) -> int:
+    """Add up in `minima` those of row i with the rows from `lowest` on; return how many have some.
+
+    Their numbers are put in `touched`. A row whose sum cannot reach `least` may be left out.
+    """
+    row_ends, row_columns, row_values = by_row
+    column_ends, column_rows, column_values = by_column
+    num_touched = 0
+    rest = row_sum  # what the columns from p on can add to a sum of minima
+    for p in range(row_ends[i], row_ends[i + 1]):
+        column = row_columns[p]
+        first_seen_is_far = rest < least
+        rest -= row_values[p]
+        for q in range(column_ends[column + 1] - 1, column_ends[column] - 1, -1):
+            r = column_rows[q]
+            if r < lowest:
+                break
+            if first_seen_is_far and minima[r] == 0:
+                continue
+            smaller = min(row_values[p], column_values[q])
+            touched[num_touched] = r  # kept by counting it, if it is new
+            num_touched += minima[r] == 0 and smaller > 0
+            minima[r] += smaller
+    return num_touched
+
+
+@njit(cache=True, nogil=True)
+def _keep_near(
+    i: int,
+    max_distance: np.float32,
+    row_sums: NDArray[np.float32],
+    minima: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    num_touched: int,
+) -> int:
+    """Make distances to row i of the sums in `minima`; return how many of them are near.
+
+    Those come first in `touched`; the others are 0 again in `minima`.
+    """
+    kept = 0
+    for r in touched[:num_touched]:
+        s = minima[r]
+        minima[r] = np.float32(1) - s / (row_sums[i] + row_sums[r] - s)
+        if minima[r] < 1 and minima[r] <= max_distance:
+            touched[kept] = r
+            kept += 1
+        else:
+            minima[r] = 0
+    return kept

@@ -12,8 +12,8 @@ from numba import njit, prange
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pplr.errors import SettingError
-from pplr.jaccard.rows import grown, worked_out_rows
+from pplr.checks import check_neighborhoods
+from pplr.jaccard.rows import grown, rows_by_chunks
 from pplr.ranking.distances import float_bits, squared_distance
 
 
@@ -53,7 +53,7 @@ def k_reciprocal_encoding(
     SettingError
         If not 1 ≤ k2 ≤ k1.
     """
-    _check_neighbourhoods(k1, k2)
+    check_neighborhoods(k1, k2)
     N = len(features)
     assert ranked.shape[1] >= min(k1, N) - 1, "the ranked lists are shorter than k1-1"
     itself = np.arange(N, dtype=np.int32)[:, None]
@@ -64,21 +64,10 @@ def k_reciprocal_encoding(
     bits = float_bits(features)
     units = np.ones(N) if units is None else units
     order = np.argsort(np.where(mutual, lists, N).min(axis=1), kind="stable")
-    encoding = worked_out_rows(
+    encoding = rows_by_chunks(
         _weigh_rows, order, N, bits, units, lists, mutual, half_lists, half_mutual
     )
     return encoding if k2 == 1 else _average_rows(encoding, lists[:, :k2])
-
-
-def _check_neighbourhoods(k1: int, k2: int) -> None:
-    if not 1 <= k2 <= k1:
-        raise SettingError(
-            what="k2 averages over neighbours that k1 has not searched.",
-            where="k1, k2",
-            value=f"k1 {k1}, k2 {k2}",
-            allowed="1 ≤ k2 ≤ k1",
-            next_step="lower k2 or raise k1; the paper's are 6 and 30",
-        )
 
 
 def _average_rows(encoding: sparse.csr_array, lists: NDArray[np.int32]) -> sparse.csr_array:

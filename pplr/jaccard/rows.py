@@ -1,4 +1,4 @@
-"""Sparse rows: worked out in chunks by threads, put together, made symmetric."""
+"""Sparse rows: computed in chunks by threads, put together, made symmetric."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +12,14 @@ from scipy import sparse
 MIN_CHUNK = 512  # rows
 
 
-def worked_out_rows(
+def rows_by_chunks(
     kernel: Callable[..., Any],
     order: NDArray[np.integer],
     N: int,
     *arrays: Any,
     most: int | None = None,
 ) -> sparse.csr_array:
-    """Return a matrix whose rows a kernel works out, in chunks, by as many threads as Numba has.
+    """Return a matrix whose rows a kernel computes, in chunks, by as many threads as Numba has.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def worked_out_rows(
         Given where in `order` to start and to stop, `order` and the arrays, it returns how many
         entries each of these rows has, their columns, sorted, and their values.
     order
-        (M,) the rows in the order in which they are worked out. Rows that read the same should be
+        (M,) the rows in the order in which they are computed. Rows that read the same should be
         near each other in it, so that it is in the processor's cache.
     N
         How many columns there are.
@@ -43,7 +43,7 @@ def worked_out_rows(
     Raises
     ------
     OverflowError
-        If there are more than `most` entries; the rest of them is then not worked out.
+        If there are more than `most` entries; the rest of them is then not computed.
     """
     M = len(order)
     # Each chunk costs an array of N to set up, hence at most 64 of them.
@@ -58,7 +58,7 @@ def worked_out_rows(
             if most is not None and sum(len(columns) for _, columns, _ in chunks) > most:
                 pool.shutdown(cancel_futures=True)
                 raise OverflowError
-    counts, columns, values = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+    counts, columns, values = map(np.concatenate, zip(*chunks, strict=True))
     ends = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     return csr(ends, columns, values, N)[np.argsort(order)]
 

@@ -6,8 +6,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pplr.errors import DataError, MissingInputError
 from pplr.network.backbones import make_backbone
+from pplr.network.checks import no_model, unreadable_model
 from pplr.network.model import ReIDModel
 from pplr.storage.json_files import read_json, write_json
 from pplr.storage.layout import ModelFiles
@@ -65,13 +65,7 @@ def read_model(path: Path) -> ReIDModel:
     """
     files = ModelFiles(path)
     if not files.weights.is_file():
-        raise MissingInputError(
-            what="A model is missing.",
-            where=str(path),
-            value=f"no {files.weights.name}",
-            allowed="a model folder written by init-model or train-epoch",
-            next_step="run `dvc repro`, which makes it",
-        )
+        raise no_model(path)
     settings = read_json(files.settings)
     size = {"height": settings["height"], "width": settings["width"]}
     model = ReIDModel(make_backbone(settings["backbone"], **size), settings["num_parts"])
@@ -102,13 +96,7 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except SafetensorError as error:
-        raise DataError(
-            what="A model's file cannot be read.",
-            where=str(file),
-            value=str(error),
-            allowed="what init-model or train-epoch wrote",
-            next_step="remove the model's folder and run `dvc repro`",
-        ) from None
+        raise unreadable_model(file, error) from None
 
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

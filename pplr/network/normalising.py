@@ -8,8 +8,6 @@ from torch import Tensor
 # Mean and standard deviation of ImageNet's training images per channel (red, green, blue), in
 # shares of full intensity: what the backbone's weights were trained with.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-
-
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 

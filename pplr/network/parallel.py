@@ -7,8 +7,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from pplr.errors import SettingError
-
 
 def world_size() -> int:
     """Return the number of processes."""
@@ -21,7 +19,7 @@ def rank() -> int:
 
 
 def shares(total: int) -> list[slice]:
-    """Return each process's part of `total` rows: contiguous, equal but for one row."""
+    """Return each process's share of `total` rows: contiguous, equal but for one row."""
     size = world_size()
     bounds = [total * i // size for i in range(size + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]
@@ -72,25 +70,3 @@ def average_buffers(model: nn.Module) -> None:
         if buffer.is_floating_point():
             dist.all_reduce(buffer)
             buffer /= world_size()
-
-
-def check_world(batch_size: int, samples_per_bn: int | None) -> None:
-    """Raise a SettingError unless the processes share the batch evenly, in whole groups.
-
-    Parameters
-    ----------
-    batch_size
-        Images of one iteration, on all processes.
-    samples_per_bn
-        Images that batch norm normalises at a time; None is all that a process has.
-    """
-    group = samples_per_bn or 2
-    if batch_size % (world_size() * group):
-        raise SettingError(
-            what="The batch cannot be dealt to so many processes.",
-            where="launcher, batch_size and samples_per_bn in params.yaml",
-            value=f"{world_size()} processes, batch_size {batch_size}, "
-            f"samples_per_bn {samples_per_bn}",
-            allowed=f"a number of processes whose share of the batch is a multiple of {group}",
-            next_step="start another number of processes, or change `batch_size`",
-        )

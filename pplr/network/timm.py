@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pplr.settings.checks import backbone_error, check_timm_name, import_timm
+from pplr.network.checks import no_feature_map
+from pplr.settings.checks import check_timm_name, import_timm
 from pplr.settings.groups import TIMM
 
 POSITIONS = "pos_embed"
@@ -41,9 +42,7 @@ class TimmBackbone(nn.Module):
             with torch.no_grad():
                 feature_map = self.eval()(torch.zeros(1, 3, height, width))
         except (AttributeError, AssertionError, RuntimeError, TypeError, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            advice = f"a model that takes images of {height} x {width}"
-            raise backbone_error(name, reason, advice) from None
+            raise no_feature_map(name, error, height=height, width=width) from None
         self.num_features, self.num_rows = feature_map.shape[1:3]
 
     def forward(self, images: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from pplr.errors import WeightsError
 from pplr.network.backbones import Backbone
+from pplr.network.checks import misfit, no_imagenet_weights, no_state_dict, unreadable_weights
 
 if TYPE_CHECKING:
     from pplr.network.timm import TimmBackbone
@@ -50,16 +50,7 @@ def load_weights(network: nn.Module, state: dict[str, Tensor], *, where: str) ->
         if key in state and state[key].shape != wanted[key].shape
     ]
     if missing or shapes or any(key.split(".")[0] in layers for key in unexpected):
-        listed = [("missing", missing), ("unexpected", unexpected), ("other shape", shapes)]
-        raise WeightsError(
-            what="The weights do not fit the backbone.",
-            where=where,
-            value="; ".join(
-                f"{len(keys)} {name}: {', '.join(keys) or 'none'}" for name, keys in listed
-            ),
-            allowed=f"the {len(wanted)} keys of the backbone, and keys of layers it does not have",
-            next_step="set `backbone` to the network of these weights, or take another file",
-        )
+        raise misfit(where, len(wanted), missing=missing, unexpected=unexpected, shapes=shapes)
     network.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
     return unexpected
 
@@ -99,12 +90,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises what its parsing of broken bytes runs into
-        reason = (str(error).splitlines() or ["no whole file"])[0]
-        raise _unreadable(path, f"{type(error).__name__}: {reason}") from None
+        raise unreadable_weights(path, error) from None
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise _unreadable(path, f"a {type(state).__name__} that is no state dict")
+        raise no_state_dict(path, state)
     return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 
@@ -126,20 +116,4 @@ def download_imagenet_weights(backbone: str) -> dict[str, Tensor]:
         weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
         return dict(weights.get_state_dict(progress=False, check_hash=True))
     except (ValueError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
-        raise WeightsError(
-            what="The ImageNet weights cannot be had.",
-            where=f"weights: imagenet, backbone: {backbone}",
-            value=f"{type(error).__name__}: {error}",
-            allowed="a backbone with published weights, and a network or a cache of them",
-            next_step="set `weights` to a file with `pplr configure … --set weights=PATH`",
-        ) from None
-
-
-def _unreadable(path: Path, value: str) -> WeightsError:
-    return WeightsError(
-        what="The weights cannot be read.",
-        where=str(path),
-        value=value,
-        allowed="a state dict of tensors, as .safetensors or as torch.save writes it",
-        next_step="set `weights` to such a file with `pplr configure … --set weights=PATH`",
-    )
+        raise no_imagenet_weights(backbone, error) from None

@@ -1,8 +1,12 @@
 """Candidates for the ranked lists: for every image, a few more near ones than are wanted.
 
 Three ways to find them: a blocked matrix product on the CPU, faiss's exact search on a GPU, and an
-inverted-file index of faiss, which looks at a part of the images only. `pplr.ranking` measures
+inverted-file index of faiss, which looks at some of the images only. `pplr.ranking.lists` measures
 again what they find; what they give need not be sorted, nor be precise to the last bit.
+
+Searching means this here, looking for candidates among the images of one space, exactly or not as
+the setting `search` says. The command `pplr search` is another thing: it asks a finished model for
+the images like a new one.
 
 The product is NumPy's and faiss is imported where it searches: exact search on a CPU, the common
 case, need not wait for the import of either torch or faiss.
@@ -95,7 +99,15 @@ def candidates_by_gpu(
 
 
 def search_attributes(search: str, N: int) -> dict[str, Any]:
-    """Return what to write beside lists of N images about the search that made them."""
+    """Return the attributes of stored lists of N images: how their candidates were searched.
+
+    Parameters
+    ----------
+    search
+        The setting, `exact` or `approximate`.
+    N
+        With few images the search is exact, whatever the setting.
+    """
     if search == "exact" or N < MIN_INDEX_IMAGES:
         return {"search": "exact"}
     return {

@@ -8,7 +8,7 @@ from numba import njit, prange, types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from pplr.errors import DataError
+from pplr.checks import check_norms
 
 
 def squared_norms(features: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -21,15 +21,7 @@ def squared_norms(features: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     assert features.dtype in (np.float16, np.float32), features.dtype
     norms: NDArray[np.float64] = _squared_norms(float_bits(features))
-    unusable = np.flatnonzero(~(norms < np.finfo(np.float32).max / 8))
-    if len(unusable):
-        raise DataError(
-            what="Features hold NaN, infinite or huge values.",
-            where=f"row {unusable[0]} of the features, the first of {len(unusable)} such rows",
-            value=f"squared norm {norms[unusable[0]]}",
-            allowed="finite features",
-            next_step="look at the training losses before this alternation; a lower lr often helps",
-        )
+    check_norms(norms)
     return norms
 
 

@@ -29,7 +29,8 @@ def ranked_list(
     depth
         How many neighbours to list. With fewer than `depth` other images, all of them are listed.
     search
-        `exact`, or `approximate`: from 10,000 images on, some of the nearest may be missing.
+        How candidates are searched, the setting of this name: `exact`, or `approximate`: from
+        10,000 images on, some of the nearest may be missing.
     device
         Where the exact search looks for candidates. It changes the time, not the result.
 

@@ -8,17 +8,11 @@ from torch import Tensor
 
 from pplr.network.normalising import IMAGENET_MEAN
 
-# Random erasing (Zhong et al., AAAI 2020): bounds of the area, as a share of the image, and of
+# Random erasing (Zhong et al., AAAI 2020): bounds of the area, as a fraction of the image, and of
 # height / width.
 ERASE_AREA = (0.02, 0.4)
-
-
 ERASE_ASPECT = (0.3, 1 / 0.3)
-
-
 ERASE_ATTEMPTS = 10
-
-
 ERASE_FILL = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
 
 
@@ -30,9 +24,9 @@ class Draws(NamedTuple):
     left: Tensor  # (B,) int64 in 0…2·pad
     boxes: Tensor  # (B,4) int64: top, left, height, width to erase; empty for none
 
-    def take(self, part: slice) -> "Draws":
-        """Return the draws of a part of the batch."""
-        return Draws(*(draw[part] for draw in self))
+    def take(self, share: slice) -> "Draws":
+        """Return the draws of a process's share of the batch."""
+        return Draws(*(draw[share] for draw in self))
 
 
 def draw_augmentation(
@@ -46,8 +40,8 @@ def draw_augmentation(
 ) -> Draws:
     """Return how the images of a batch are flipped, shifted and erased.
 
-    A whole batch is drawn at once, whichever part of it a process then augments, so that the number
-    of processes changes nothing.
+    A whole batch is drawn at once, whichever share of it a process then augments, so that the
+    number of processes changes nothing.
 
     Parameters
     ----------

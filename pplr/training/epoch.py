@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 
-from pplr.checks import check_cameras, check_clusters, check_shares
-from pplr.errors import DataError
+from pplr.checks import check_cameras, check_clusters, check_finite, check_shares, check_world
 from pplr.network.model import ReIDModel
 from pplr.network.normalising import to_normalised
-from pplr.network.parallel import average_buffers, check_world, rank, shares, world_size
+from pplr.network.parallel import average_buffers, rank, shares, world_size
 from pplr.progress import track
 from pplr.settings.groups import TrainingSettings
 from pplr.training.centroids import camera_proxies, centroid_classifiers
@@ -40,7 +39,7 @@ def train_epoch(
     """Return the result of one epoch, which trains `model` in place.
 
     All randomness of an epoch comes from (seed, epoch). Under torch.distributed every process calls
-    this with the same arguments and takes its part of each batch; the losses are of whole batches,
+    this with the same arguments and takes its share of each batch; the losses are of whole batches,
     and all processes end with the same model.
 
     Parameters
@@ -71,18 +70,18 @@ def train_epoch(
     check_clusters(data.pseudo_labels)
     if settings.camera_aware:
         check_cameras(data.camids)
-    check_world(settings.batch_size, settings.samples_per_bn)
+    check_world(settings.batch_size, settings.samples_per_bn, num_processes=world_size())
     batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
     batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
-    parts = shares(batches.shape[1])
-    counts = [part.stop - part.start for part in parts]
+    dealt = shares(batches.shape[1])
+    counts = [share.stop - share.start for share in dealt]
     check_shares(counts)
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     trainer = _Trainer(model, data, settings, epoch=epoch, start=start, device=device)
     images = augmented_batches(
         data.images,
         batches,
-        parts[rank()],
+        dealt[rank()],
         pad=settings.pad,
         erase_probability=settings.erase_probability,
         generator=torch.Generator().manual_seed(int(augment_seed.generate_state(1)[0])),
@@ -177,7 +176,7 @@ class _Trainer:
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         values = {name: term.item() for name, term in terms.items()}
-        _check_finite(values, self.learner, iteration=iteration, epoch=self.epoch)
+        check_finite(values, _norms(self.learner), epoch=self.epoch, iteration=iteration)
         if self.teacher is not None:
             step = self.epoch * self.settings.iterations + iteration
             self.teacher.follow(self.learner, step=step)
@@ -233,21 +232,11 @@ def _deal_batches(
     )
 
 
-def _check_finite(
-    losses: dict[str, float], learner: Learner, *, iteration: int, epoch: int
-) -> None:
-    """Raise a DataError if a loss, gradient or parameter is NaN or infinite."""
+def _norms(learner: Learner) -> dict[str, float]:
+    """Return the norms of all gradients and of all parameters, NaN or infinite where any is."""
     parameters = list(learner.parameters())
     gradients = [p.grad for p in parameters if p.grad is not None]
-    sums = {"gradients": get_total_norm(gradients), "parameters": get_total_norm(parameters)}
-    wrong = [name for name, total in sums.items() if not total.isfinite()]
-    if not np.isfinite(list(losses.values())).all():
-        wrong.insert(0, "losses")
-    if wrong:
-        raise DataError(
-            what=f"Training has lost its numbers: {', '.join(wrong)} are NaN or infinite.",
-            where=f"epoch {epoch:02d}, iteration {iteration}",
-            value=", ".join(f"{name} {value}" for name, value in losses.items()),
-            allowed="finite losses, gradients and parameters",
-            next_step="lower `lr`; the models of the epochs before are untouched",
-        )
+    return {
+        "gradients": get_total_norm(gradients).item(),
+        "parameters": get_total_norm(parameters).item(),
+    }

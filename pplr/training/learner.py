@@ -8,7 +8,7 @@ from pplr.network.parallel import gather_rows
 
 
 class Learner(nn.Module):
-    """Embeddings and logits of a whole batch, from this process's part of it.
+    """Embeddings and logits of a whole batch, from this process's share of it.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ class Learner(nn.Module):
     classifiers
         (S,C,D).
     samples_per_bn
-        How many images batch norm normalises at a time; None is the whole part.
+        How many images batch norm normalises at a time; None is the whole share.
     precision
         `float32` or `bfloat16`, the arithmetic of the model; classifiers and losses are in float32.
     """

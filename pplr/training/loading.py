@@ -52,13 +52,13 @@ class OneAhead(Iterable[Item]):
 def augmented_batches(
     images: PackedImages,
     batches: NDArray[np.int64],
-    part: slice,
+    share: slice,
     *,
     pad: int,
     erase_probability: float,
     generator: torch.Generator,
 ) -> OneAhead[Tensor]:
-    """Return this process's part of each batch, (b,H,W,3) uint8, augmented.
+    """Return this process's share of each batch, (b,H,W,3) uint8, augmented.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def augmented_batches(
         N images.
     batches
         (iterations,B) rows.
-    part
+    share
         Which of the B images are this process's.
     pad, erase_probability
         As in `draw_augmentation`.
@@ -84,7 +84,7 @@ def augmented_batches(
             erase_probability=erase_probability,
             generator=generator,
         )
-        own = torch.from_numpy(images[batches[iteration, part]])
-        return augment(own, draws.take(part), pad=pad)
+        own = torch.from_numpy(images[batches[iteration, share]])
+        return augment(own, draws.take(share), pad=pad)
 
     return OneAhead(make, len(batches))

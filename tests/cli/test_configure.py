@@ -1,7 +1,7 @@
 import pytest
 
 from pplr.datasets import read_dataset
-from pplr.datasets.protocol import format_counts
+from pplr.datasets.remarks import format_counts
 from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.settings.params import load_params, parse_params
 from pplr.settings.presets import PRESETS

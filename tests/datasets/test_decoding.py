@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from pplr.datasets import decoding as images_module
-from pplr.datasets.decoding import check_decoded, check_room, decode_images
+from pplr.datasets.decoding import decode_images
+from pplr.datasets.image_checks import check_decoded, check_room
 from pplr.datasets.image_table import ImageTable
 from pplr.errors import DataError
 from pplr.storage import images as store

@@ -2,7 +2,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from pplr.datasets.table import read_listed
+from pplr.datasets.table import read_table
 from pplr.errors import DataError, MissingInputError
 from tests.datasets.trees import rows_of, write_images
 
@@ -24,7 +24,7 @@ def root(tmp_path):
 
 def read(root, text, name="images.csv"):
     (root / name).write_text(text)
-    return read_listed(root)
+    return read_table(root)
 
 
 def failure(root, text):
@@ -51,7 +51,7 @@ def test_parquet_with_numbers_and_missing_values(root):
         "camid": pa.array([0, 1, 2], pa.int8()),
     }
     parquet.write_table(pa.table(columns), root / "images.parquet")
-    tables = read_listed(root)
+    tables = read_table(root)
     assert rows_of(tables["train"]) == [("a/1.jpg", -1, 0)]
     assert rows_of(tables["query"]) == [("q.jpg", 5, 1)]
     assert rows_of(tables["gallery"]) == [("g.jpg", 5, 2)]
@@ -106,25 +106,25 @@ def test_wrong_rows_are_counted_and_the_first_shown(root):
 def test_a_broken_csv(root, content):
     (root / "images.csv").write_bytes(content)
     with pytest.raises((DataError, MissingInputError), match=r"table|row"):
-        read_listed(root)
+        read_table(root)
 
 
 def test_a_broken_parquet(root):
     (root / "images.parquet").write_bytes(b"PAR1 and nothing more")
     with pytest.raises(DataError, match="The table cannot be read"):
-        read_listed(root)
+        read_table(root)
 
 
 def test_there_must_be_one_table(root):
     with pytest.raises(MissingInputError, match="There are 0 tables"):
-        read_listed(root)
+        read_table(root)
     with pytest.raises(MissingInputError, match="There is no such folder"):
-        read_listed(root / "nowhere")
+        read_table(root / "nowhere")
     (root / "a.txt").touch()
     with pytest.raises(MissingInputError, match="This is a file") as caught:
-        read_listed(root / "a.txt")
+        read_table(root / "a.txt")
     assert str(caught.value).endswith(f"--data-dir {root}")
     (root / "more.csv").write_text(CSV)
     (root / "images.csv").write_text(CSV)
     with pytest.raises(MissingInputError, match="There are 2 tables"):
-        read_listed(root)
+        read_table(root)

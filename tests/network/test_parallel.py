@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pplr.checks import check_world
 from pplr.errors import SettingError
 from pplr.network import parallel
 from tests.tiny import ROOT
@@ -95,16 +96,14 @@ def test_shares_are_contiguous_and_even(
     ],
 )
 def test_processes_share_a_batch_in_whole_groups(
-    monkeypatch: pytest.MonkeyPatch,
     size: int,
     batch: int,
     group: int | None,
     fits: bool,  # noqa: FBT001
 ) -> None:
-    monkeypatch.setattr(parallel, "world_size", lambda: size)
     if fits:
-        parallel.check_world(batch, group)
+        check_world(batch, group, num_processes=size)
         return
     with pytest.raises(SettingError, match="cannot be dealt to so many processes") as error:
-        parallel.check_world(batch, group)
+        check_world(batch, group, num_processes=size)
     assert f"{size} processes, batch_size {batch}, samples_per_bn {group}" in str(error.value)

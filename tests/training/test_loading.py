@@ -65,14 +65,14 @@ class Images:
         return self.pixels[rows]
 
 
-def test_parts_of_the_batches_are_those_of_the_whole() -> None:
+def test_shares_of_the_batches_are_those_of_the_whole() -> None:
     images = Images(np.random.default_rng(0).integers(0, 256, (20, 8, 6, 3)).astype(np.uint8))
     rows = np.random.default_rng(1).integers(0, 20, (3, 8))
     options = {"pad": 2, "erase_probability": 0.5}
 
-    def batches(part: slice) -> list[torch.Tensor]:
+    def batches(share: slice) -> list[torch.Tensor]:
         generator = torch.Generator().manual_seed(7)
-        return list(augmented_batches(images, rows, part, **options, generator=generator))
+        return list(augmented_batches(images, rows, share, **options, generator=generator))
 
     whole = batches(slice(0, 8))
     generator = torch.Generator().manual_seed(7)
@@ -80,6 +80,6 @@ def test_parts_of_the_batches_are_those_of_the_whole() -> None:
         draws = draw_augmentation(8, 8, 6, **options, generator=generator)
         expected = augment(torch.from_numpy(images[chosen]), draws, pad=2)
         assert torch.equal(batch, expected)
-    for part in (slice(0, 4), slice(4, 8)):
-        for own, batch in zip(batches(part), whole, strict=True):
-            assert torch.equal(own, batch[part])
+    for share in (slice(0, 4), slice(4, 8)):
+        for own, batch in zip(batches(share), whole, strict=True):
+            assert torch.equal(own, batch[share])

@@ -23,7 +23,7 @@ HEM: dict[str, Level] = {
 }
 
 
-def draw_figure(
+def draw_body(
     image: Image.Image, person: Person, pose: Pose, *, feet: tuple[float, float], size: float
 ) -> None:
     """Draw a person onto an image, in place.
@@ -41,10 +41,10 @@ def draw_figure(
     size
         Pixels of a body of height 1.
     """
-    _Figure(image, person, pose, feet, size * person.body.height).draw()
+    _Body(image, person, pose, feet, size * person.body.height).draw()
 
 
-class _Figure:
+class _Body:
     """One person on one image; every method draws one part of the body."""
 
     def __init__(

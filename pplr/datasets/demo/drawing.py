@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pplr.datasets.demo.bodies import draw_figure
+from pplr.datasets.demo.bodies import draw_body
 from pplr.datasets.demo.cameras import Camera, develop, illuminate, random_camera, soften
 from pplr.datasets.demo.people import Person, look_alike, random_person
 from pplr.datasets.demo.scenes import OCCLUDERS, background, occlude
@@ -117,7 +117,7 @@ def _draw_person(
         canvas.width * (0.5 + 0.12 * settings.demo_boxes * across),
         canvas.height * (0.95 + drop),
     )
-    draw_figure(canvas, demo_person(settings, shot.who), pose, feet=feet, size=height)
+    draw_body(canvas, demo_person(settings, shot.who), pose, feet=feet, size=height)
 
 
 def _draw_occluder(canvas: Image.Image, settings: DemoSettings, rng: np.random.Generator) -> None:
@@ -130,7 +130,7 @@ def _draw_occluder(canvas: Image.Image, settings: DemoSettings, rng: np.random.G
     side = 1 if rng.random() < 0.5 else -1  # a passer-by, half inside the image
     pose = Pose(yaw=rng.uniform(0, 2 * pi), phase=rng.uniform(0, 2 * pi), swing=0.4)
     feet = (canvas.width * (0.5 + side * rng.uniform(0.35, 0.5)), canvas.height * 1.03)
-    draw_figure(canvas, random_person(rng), pose, feet=feet, size=0.95 * canvas.height)
+    draw_body(canvas, random_person(rng), pose, feet=feet, size=0.95 * canvas.height)
 
 
 def _random(settings: DemoSettings, *stream: int) -> np.random.Generator:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pplr.datasets.demo.bodies import draw_figure
+from pplr.datasets.demo.bodies import draw_body
 from pplr.datasets.demo.people import (
     COLOURS,
     GARMENTS,
@@ -37,7 +37,7 @@ PLAIN = Person(
 
 def drawn(person: Person, pose: Pose) -> np.ndarray:
     image = Image.new("RGB", (192, 384), GREY)
-    draw_figure(image, person, pose, feet=(96, 365), size=340)
+    draw_body(image, person, pose, feet=(96, 365), size=340)
     return np.asarray(image).astype(int)
 
 
@@ -49,7 +49,7 @@ def greenish(pixels: np.ndarray) -> np.ndarray:
     return (pixels[..., 1] > 90) & (pixels[..., ::2].max(axis=2) < 60)
 
 
-def test_a_standing_figure_fills_its_height_and_wears_its_colours_in_place():
+def test_a_standing_body_fills_its_height_and_wears_its_colours_in_place():
     pixels = drawn(PLAIN, Pose())
     rows = np.flatnonzero((pixels != GREY).any(axis=(1, 2)))
     assert 20 <= rows[0] <= 35  # 365 - 340 and a little

@@ -1,0 +1,148 @@
+"""What of images cannot be used, and what is said of it: no stage depends on the words here."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from pplr.errors import DataError, PplrError
+
+NUM_SHOWN = 5  # of many values
+MAX_LISTED = 20  # of broken images
+GB = 1e9
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")  # bytes of a file name that are no UTF-8
+_WITHDRAWN = re.compile(r"duke[-_ ]?mtmc", re.IGNORECASE)
+_WITHDRAWN_NAME = re.compile(r"[0-9]{4}_c[1-8]_f[0-9]{7}\.jpg")
+
+
+def shown(values: Sequence[object]) -> str:
+    """Return the first few of many values, as text."""
+    return ", ".join(map(str, values[:NUM_SHOWN])) + (", …" if len(values) > NUM_SHOWN else "")
+
+
+def check_paths(paths: Sequence[str], where: Path) -> None:
+    """Raise a DataError where two of a split's sorted paths are equal, or one is no UTF-8."""
+    twice = [path for path, following in pairwise(paths) if path == following]
+    if twice:
+        raise DataError(
+            what=f"{len(twice)} image(s) stand there twice.",
+            where=str(where),
+            value=shown(twice),
+            allowed="each image once in a split",
+            next_step="remove one of the two",
+        )
+    unwritable = [path for path in paths if _NO_TEXT.search(path)]
+    if unwritable:
+        raise DataError(
+            what=f"{len(unwritable)} path(s) are no text.",
+            where=str(where),
+            value=shown([repr(path) for path in unwritable]),
+            allowed="names in UTF-8",
+            next_step="rename these files",
+        )
+
+
+def check_not_withdrawn(root: Path, paths: Sequence[str] = ()) -> None:
+    """Raise for DukeMTMC, whose people never agreed to being recorded.
+
+    Parameters
+    ----------
+    root
+        The data folder; neither its name nor that of what it links to may be DukeMTMC's.
+    paths
+        Images below it; not all of them may have DukeMTMC's names, NNNN_cC_fNNNNNNN.jpg.
+    """
+    names = (*root.parts, *root.resolve().parts, *{path.rpartition("/")[0] for path in paths})
+    named_so = paths and all(_WITHDRAWN_NAME.fullmatch(path.rpartition("/")[2]) for path in paths)
+    if named_so or any(_WITHDRAWN.search(name) for name in names):
+        raise DataError(
+            what="DukeMTMC is not read: it was withdrawn, for its people had not agreed to be in "
+            "it.",
+            where="the data folder",
+            value=str(root),
+            allowed="another data set",
+            next_step="choose another data set; if this one is not DukeMTMC, rename its files",
+        )
+
+
+def too_many_pixels(width: int, height: int, most: int) -> ValueError:
+    """Return the reason for which an image that claims to be so large is not decoded."""
+    return ValueError(f"{width} × {height} pixels: exceeds limit of {most}")
+
+
+def undecodable(path: Path, error: Exception) -> DataError:
+    """Return the error for an image file that cannot be decoded, for whatever reason."""
+    return DataError(
+        what="An image cannot be decoded.",
+        where=str(path),
+        value=" ".join(str(error).split()) or type(error).__name__,
+        allowed="a whole image file that Pillow reads",
+        next_step="copy the file anew from the data set, or delete it",
+    )
+
+
+def dead_link(path: Path) -> DataError:
+    """Return the error for a link to a file that is not there."""
+    return DataError(
+        what="A link leads nowhere.",
+        where=str(path),
+        value=f"a link to {path.readlink()}",
+        allowed="links to files that are there",
+        next_step="remove the link, or bring back the file",
+    )
+
+
+def link_loop(path: Path, target: Path) -> DataError:
+    """Return the error for a link to a folder that holds the link itself."""
+    return DataError(
+        what="A link leads back into a folder that holds it.",
+        where=str(path),
+        value=f"a link to {target}",
+        allowed="folders that end somewhere",
+        next_step="remove the link",
+    )
+
+
+def check_room(folder: Path, num_bytes: int) -> None:
+    """Raise DataError if the disk of a folder has no room for so many bytes of images."""
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise DataError(
+            what="The decoded images do not fit on the disk.",
+            where=str(folder.resolve()),
+            value=f"{num_bytes / GB:.1f} GB of images, {free / GB:.1f} GB free",
+            allowed="height × width × 3 bytes for each image",
+            next_step="make room, work on another disk, or set a smaller `height` and `width`",
+        )
+
+
+def check_decoded(broken: Sequence[PplrError], *, skip: bool) -> None:
+    """Raise one DataError that names the first `MAX_LISTED` broken images, or print so.
+
+    Parameters
+    ----------
+    broken
+        The errors of all images that could not be decoded.
+    skip
+        Whether these are left out, and only told.
+    """
+    if not broken:
+        return
+    names = [f"{error.where}: {error.value}" for error in broken[:MAX_LISTED]]
+    if len(broken) > MAX_LISTED:
+        names.append(f"and {len(broken) - MAX_LISTED} more")
+    listed = "\n           ".join(names)
+    if skip:
+        print(f"left out: {len(broken)} images that cannot be decoded\n           {listed}")
+        return
+    if len(broken) == 1:
+        raise broken[0]
+    raise DataError(
+        what=f"{len(broken)} images cannot be decoded.",
+        where="the folder of the images",
+        value=listed,
+        allowed="images that PIL can open",
+        next_step="replace or remove these files, or set `skip_broken: true`",
+    )
