@@ -23,7 +23,16 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.ablation import ROWS
 from benchmarks.label_quality import Figure, agreement_figures, predict, prediction_figures
-from benchmarks.market_tables import RUNS, Run, draw, finished, print_tables, read
+from benchmarks.market_tables import (
+    COLUMNS,
+    LABEL_COLUMNS,
+    RUNS,
+    Run,
+    draw,
+    finished,
+    print_tables,
+    read,
+)
 from pplr.network.checkpoint import read_model
 from pplr.settings.configure import make_settings
 from pplr.settings.schedule import load_schedule, make_schedule
@@ -112,12 +121,11 @@ def label_rows(names: Iterable[str], evaluated: Iterable[str]) -> list[dict[str,
     return rows
 
 
-def append(file: Path, run: Run, rows: list[dict[str, Any]]) -> None:
-    """Add rows to a CSV in one write, each with the run it is of."""
-    columns = [*Run._fields, *rows[0]]
+def append(file: Path, columns: tuple[str, ...], run: Run, rows: list[dict[str, Any]]) -> None:
+    """Add rows to a CSV in one write, each with the run it is of; what a row lacks stays empty."""
     new = not file.exists()
     with file.open("a", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n", extrasaction="raise")
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         if new:
             writer.writeheader()
         writer.writerows({**run._asdict(), **row} for row in rows)
@@ -138,8 +146,8 @@ def make_missing(data_dir: Path, weights: Path, results: Path) -> None:
         }
         rows = history_rows()
         labels = label_rows(schedule.alternations, schedule.evaluated)
-        append(results / "market_labels.csv", run, labels)
-        append(results / "market.csv", run, [{**row, **where} for row in rows])
+        append(results / "market_labels.csv", LABEL_COLUMNS, run, labels)
+        append(results / "market.csv", COLUMNS, run, [{**row, **where} for row in rows])
         print(*run, rows[-1]["mAP"], file=sys.stderr, flush=True)
 
 

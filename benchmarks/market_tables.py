@@ -27,6 +27,16 @@ RUNS = (
 )
 
 
+LOSSES = ("part_loss", "global_loss", "triplet_loss", "camera_loss")
+COLUMNS = (
+    *Run._fields,
+    *("alternation", "clusters", "outliers", "adjusted_rand_index", "stability"),
+    *("agreement", "agreement_1", "agreement_2", "agreement_3", *LOSSES, "lr"),
+    *("mAP", "rank1", "rank5", "rank10", "num_valid_queries", "settings", "processor"),
+)
+LABEL_COLUMNS = (*Run._fields, "alternation", "figure", "of", "value")
+
+
 def read(file: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV; none where there is no file."""
     if not file.exists():
@@ -84,7 +94,7 @@ def print_runs(rows: list[dict[str, str]]) -> None:
     table("mAP / Rank-1, %", " | ".join(("model after alternation", *names)), lines)
     columns = ["clusters", "outliers", "adjusted_rand_index", "stability"]
     columns += ["agreement_1", "agreement_2", "agreement_3"]
-    columns += ["global_loss", "part_loss", "triplet_loss", "camera_loss"]
+    columns += LOSSES
     lines = [
         f"{run.row}, seed {run.seed} | {name} | "
         + " | ".join(shown(of_run(rows, run)[name][column]) for column in columns)
@@ -197,8 +207,14 @@ def draw(rows: list[dict[str, str]], labels: list[dict[str, str]], file: Path) -
                 axis.plot(*zip(*points, strict=True), style, color=colours[run.row], label=label)
         axis.set_title(title)
         axis.grid(alpha=0.3)
+    names = [
+        "init",
+        *(f"{epoch:02d}" for epoch in range(len({r["alternation"] for r in rows}) - 1)),
+    ]
     for axis in axes[1]:
-        axis.set_xlabel("alternation")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4)
+        axis.set_xlabel("model after alternation; labels and agreement of alternation")
+        shown_names = [*range(0, len(names), max(1, len(names) // 6))]
+        axis.set_xticks([place - 1 for place in shown_names], [names[i] for i in shown_names])
+    handles, labelled = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labelled, loc="outside lower center", ncols=4)
     figure.savefig(file, dpi=110, metadata={"Software": None})

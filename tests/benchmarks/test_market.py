@@ -1,0 +1,111 @@
+"""The runs on Market-1501: their settings, and the tables and curves of finished ones."""
+
+import csv
+import sys
+
+import pytest
+from PIL import Image
+
+from benchmarks import market
+from benchmarks.market_tables import COLUMNS, LABEL_COLUMNS, RUNS, finished
+from pplr.settings.params import load_params
+from pplr.settings.schedule import load_schedule
+
+HISTORY = (
+    {"alternation": "init", "mAP": 0.05, "rank1": 0.1},
+    *(
+        {
+            "alternation": name,
+            "clusters": 500 + 10 * int(name),
+            "outliers": 4000 - 100 * int(name),
+            "adjusted_rand_index": 0.2 + 0.01 * int(name),
+            "stability": 0.8 if int(name) else "",
+            **{f"agreement_{p}": 0.1 * p for p in (1, 2, 3)},
+            **dict.fromkeys(("part_loss", "global_loss", "triplet_loss"), 1.5),
+            **({"mAP": 0.2, "rank1": 0.4} if name == "03" else {}),
+        }
+        for name in ("00", "01", "02", "03")
+    ),
+)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Results of two runs that differ by 3 points of mAP."""
+    for run, more in ((RUNS[0], 0.03), (RUNS[1], 0.0)):
+        rows = [{**row, "mAP": row["mAP"] + more} if "mAP" in row else row for row in HISTORY]
+        market.append(tmp_path / "market.csv", COLUMNS, run, rows)
+        figures = [
+            ("auc", "mean", 0.7),
+            ("right", "pseudo-labels", 0.8),
+            ("entropy", "global", 0.1),
+        ]
+        figures += [
+            (f"decile {of}", str(i), i / 10) for of in ("labels", "mass") for i in range(1, 11)
+        ]
+        labels = [
+            {"alternation": name, "figure": figure, "of": of, "value": value}
+            for name in ("00", "03")
+            for figure, of, value in figures
+        ]
+        market.append(tmp_path / "market_labels.csv", LABEL_COLUMNS, run, labels)
+    return tmp_path
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run.row}, seed {run.seed}")
+def test_the_settings_of_a_run(tmp_path, monkeypatch, run):
+    data, weights = tmp_path / "Images", tmp_path / "Weights.pth"
+    monkeypatch.chdir(tmp_path)
+    market.write_settings(run, data, weights)
+    params, schedule = load_params(market.PATHS.params), load_schedule(market.PATHS.schedule)
+    assert (params.seed, params.backbone, params.height, params.width) == (
+        *(run.seed, "mobilenet_v2", 128, 64),
+    )
+    assert params.camera_aware == ("cameras" in run.row)
+    assert params.eps == (0.4 if params.camera_aware else 0.5)
+    assert params.samples_per_bn == 16
+    refined = (params.part_refinement != "none", params.global_refinement != "none")
+    wanted = {"Baseline": (False, False), "+ AALS": (True, False), "+ PGLR": (False, True)}
+    assert refined == next((both for row, both in wanted.items() if row in run.row), (True, True))
+    assert schedule.evaluated == ("init", "03", "07", "11", "15", "19")
+    assert schedule.inputs == {"images": "Images", "weights": "Weights.pth"}
+
+
+def test_finished_runs_are_not_made_again(results, monkeypatch):
+    assert finished(results) == {RUNS[0], RUNS[1]}
+    monkeypatch.setattr(market, "RUNS", RUNS[:2])
+    monkeypatch.setattr(market, "repro", lambda: pytest.fail("nothing is missing"))
+    market.make_missing(results, results, results)
+
+
+def test_columns_that_a_run_lacks_stay_empty(results):
+    with (results / "market.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    assert {row["camera_loss"] for row in rows} == {""}
+    with pytest.raises(ValueError, match="surprise"):
+        market.append(results / "market.csv", COLUMNS, RUNS[2], [{"surprise": 1}])
+
+
+def test_the_tables_and_the_curves(results, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["market", "--results", str(results)])
+    market.main()
+    printed = capsys.readouterr().out
+    assert "| Baseline 1, seed 1 | 8.0 / 10.0 | 23.0 / 40.0 |" in printed
+    assert "| PPLR, seed 1 | 5.0 / 10.0 | 20.0 / 40.0 |" in printed
+    assert "| mAP | -0.03 (-0.03) |" in printed
+    assert "| PPLR, seed 1 | mean | 0.700 |" in printed
+    assert "| PPLR, seed 1 | labels | 0.100 | 0.200 | 0.300 |" in printed
+    with Image.open(results / "market.png") as picture:
+        assert picture.width > 1000
+        first = picture.tobytes()
+    market.append(results / "market.csv", COLUMNS, RUNS[2], [{**row} for row in HISTORY])
+    market.main()
+    with Image.open(results / "market.png") as picture:
+        assert picture.tobytes() != first
+
+
+def test_no_run_yet_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["market", "--results", str(tmp_path)])
+    with pytest.raises(SystemExit, match="no run is finished yet"):
+        market.main()
