@@ -1,4 +1,4 @@
-"""Training: our epoch against a plain one over JPEG files, precision and layout, time by step.
+"""Training: our epoch against a plain one over JPEG files; layout, precision; where time goes.
 
 Usage: python -m benchmarks.training [input] [epoch] [variants] [--iterations N] [--rounds N]
 

@@ -115,7 +115,8 @@ decoding.decode_images(table, Path("train"), height=4, width=2, workers=2, what=
 
 def tell_who_decodes(row):
     print(os.getpid(), flush=True)
-    time.sleep(60)
+    time.sleep(700)
+    os._exit(1)
 
 
 def test_decoding_processes_end_with_a_killed_one(tmp_path, request):
@@ -127,7 +128,7 @@ def test_decoding_processes_end_with_a_killed_one(tmp_path, request):
         assert int(process.stdout.readline()) != process.pid  # another one decodes
         process.kill()
         # the output ends with the last process that could write to it
-        while select.select([process.stdout], [], [], 20)[0]:
+        while select.select([process.stdout], [], [], 600)[0]:  # none goes on for so long
             if not process.stdout.read(4096):
                 return
     pytest.fail("a process goes on")

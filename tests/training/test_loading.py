@@ -1,38 +1,67 @@
 import threading
-import time
 
 import numpy as np
 import pytest
 import torch
 
+from pplr.training import loading
 from pplr.training.augment import augment, draw_augmentation
 from pplr.training.loading import OneAhead, augmented_batches
 
+SECONDS = 600  # until a test fails that waits for another thread
+
 
 def test_items_come_in_order_one_ahead() -> None:
-    made: list[int] = []
-    items = OneAhead(lambda i: made.append(i) or i, 4)
+    made = [threading.Event() for _ in range(5)]
+    items = OneAhead(lambda i: made[i].set() or i, 4)
     seen = []
     for item in items:
-        time.sleep(0.02)
-        assert len(made) <= item + 2
+        if item < 3:
+            assert made[item + 1].wait(SECONDS)  # while this one is in use
+        assert not made[min(item + 2, 4)].is_set()
         seen.append(item)
-    assert seen == made == [0, 1, 2, 3]
+    assert seen == [0, 1, 2, 3]
     assert len(items) == 4
 
 
-def test_waiting_is_counted_and_work_is_not() -> None:
+class Clock:
+    """In the place of `time`: it shows what it is set to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.looked_at: list[threading.Event] = [threading.Event() for _ in range(8)]
+        self.looks = 0
+
+    def perf_counter(self) -> float:
+        now = self.now
+        self.looked_at[self.looks].set()
+        self.looks += 1
+        return now
+
+
+def test_waiting_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(loading, "time", clock)
+
     def slow(i: int) -> int:
-        time.sleep(0.05)
+        assert clock.looked_at[2 * i].wait(SECONDS)  # the reader has begun to wait for this one
+        clock.now += 5
         return i
 
-    idle = OneAhead(slow, 4)
-    assert list(idle) == [0, 1, 2, 3]
-    assert idle.seconds_waited > 0.15
-    busy = OneAhead(slow, 4)
-    for _ in busy:
-        time.sleep(0.1)
-    assert busy.seconds_waited < idle.seconds_waited
+    items = OneAhead(slow, 4)
+    assert list(items) == [0, 1, 2, 3]
+    assert items.seconds_waited == 20
+
+
+def test_work_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(loading, "time", clock)
+    made = [threading.Event() for _ in range(4)]
+    items = OneAhead(lambda i: made[i].set() or i, 4)
+    for item in items:
+        assert made[min(item + 1, 3)].wait(SECONDS)
+        clock.now += 5
+    assert items.seconds_waited == 0
 
 
 def test_an_error_in_the_thread_reaches_the_reader() -> None:
