@@ -18,7 +18,8 @@ from PIL import Image
 from pplr.cli import main as cli
 from pplr.datasets import read_dataset
 from pplr.errors import PplrError
-from pplr.runs.history import format_history
+from pplr.runs import open_run
+from pplr.runs.progress import format_history
 from pplr.settings.configure import NAMED_WEIGHTS
 from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.storage.arrays import read_arrays
@@ -79,7 +80,7 @@ def test_a_folder_without_labels_is_trained_on_and_not_evaluated(
     rows = list(csv.DictReader((folder / "data/history.csv").read_text().splitlines()))
     assert [(row["mAP"], row["adjusted_rand_index"]) for row in rows] == [("", "")] * 3
     assert int(rows[-1]["clusters"]) > 1
-    assert "agreement 1" in format_history(folder / "data/history.csv")
+    assert "agreement 1" in format_history(open_run(folder).history())
 
 
 BROKEN: dict[str, Callable[[bytes], bytes]] = {
