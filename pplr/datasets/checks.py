@@ -1,16 +1,10 @@
 """What readers cannot use, and what is said of it: no stage depends on the words here."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pplr.datasets.image_checks import NUM_SHOWN, shown
 from pplr.errors import DataError, MissingInputError
-
-if TYPE_CHECKING:
-    from pplr.datasets.named_folders import NamedFolders
 
 _NUMBER = "a whole number from 0; empty or -1 where unknown"
 _ALLOWED_IN_COLUMN = {
@@ -34,22 +28,33 @@ def no_images(root: Path) -> MissingInputError:
 
 
 def unusable_folder(
-    root: Path, folder: str, layout: NamedFolders, *, num_junk: int = 0
+    folder: Path, form: str, *, archive: Path, folders: Iterable[str], junk: int | None = None
 ) -> MissingInputError:
-    """Return the error for a folder of a layout that is not there, or without images but junk."""
+    """Return the error for a folder of a layout that is not there, or without images but junk.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    form
+        What its images are named.
+    archive
+        The folder that the published archive unpacks to.
+    folders
+        The names of all folders of the layout.
+    junk
+        The identity of junk images where there are only such; None otherwise.
+    """
     what = "There is no such folder of images."
-    if (root / folder).is_dir():
-        kind = f"only junk images ({layout.junk}_…)" if num_junk else "no images"
+    if folder.is_dir():
+        kind = "no images" if junk is None else f"only junk images ({junk}_…)"
         what = f"The folder holds {kind}."
-    archive = root / layout.archive
-    names = ", ".join(layout.folders.values())
+    hint = f"give the folder that holds {', '.join(folders)}"
     return _missing(
-        root / folder,
+        folder,
         what,
-        allowed=f"a folder of images named {layout.form}",
-        next_step=f"did you mean {archive}?"
-        if archive.is_dir()
-        else f"give the folder that holds {names}",
+        allowed=f"a folder of images named {form}",
+        next_step=f"did you mean {archive}?" if archive.is_dir() else hint,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pplr.datasets.checks import unread_names, unusable_folder
@@ -57,8 +58,15 @@ def read_named_folders(root: Path, layout: NamedFolders) -> dict[str, ImageTable
 
 def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
     """Return the table of one folder."""
+    unusable = partial(
+        unusable_folder,
+        root / folder,
+        layout.form,
+        archive=root / layout.archive,
+        folders=layout.folders.values(),
+    )
     if not (root / folder).is_dir():
-        raise unusable_folder(root, folder, layout)
+        raise unusable()
     names = image_names(root / folder)
     check_not_withdrawn(root, names)
     matches = [(name, layout.name.fullmatch(name)) for name in names]
@@ -68,5 +76,5 @@ def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
     rows = [(f"{folder}/{name}", int(m[1]), int(m[2]) - 1) for name, m in matches if m]
     kept = [row for row in rows if row[1] != layout.junk]
     if not kept:
-        raise unusable_folder(root, folder, layout, num_junk=len(names))
+        raise unusable(junk=layout.junk if names else None)
     return make_table(root, kept, where=root / folder, distractor=layout.distractor)

@@ -45,7 +45,7 @@ def exact_candidates(
     if device != "cpu":
         import faiss
 
-        if hasattr(faiss, "knn_gpu"):
+        if hasattr(faiss, "StandardGpuResources"):  # faiss-cpu has knn_gpu, too
             return candidates_by_gpu(features, norms, width, device=device)
     return candidates_by_product(features, norms, width)
 
