@@ -9,8 +9,13 @@ from numpy.typing import NDArray
 
 from pplr.runs.checks import unknown_row
 from pplr.runs.pieces import Alternation, Split
-from pplr.storage.arrays import read_values
-from pplr.storage.layout import ARRAYS
+from pplr.storage.arrays import open_arrays, read_digest, read_values
+
+# by group: the fields of `InAlternation`, and the arrays they are rows of
+FIELDS = {
+    "clusters": {"pseudo_label": "pseudo_labels", "ranked_list": "ranked_list"},
+    "agreement": {"ranked_lists": "ranked_lists", "agreement": "cross_agreement"},
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,29 +73,28 @@ def read_row(train: Split, alternations: Iterable[Alternation], row: int) -> Ima
     DataError
         There is no such row; or an array is damaged, or belongs to other images.
     """
-    if not 0 <= row < len(train):
-        raise unknown_row(row, len(train), where=train.path)
+    paths, camids = open_arrays(train.path, "paths", "camids")
+    if not 0 <= row < paths.shape[0]:
+        raise unknown_row(row, paths.shape[0], where=train.path)
+    digest = read_digest(train.path)
     return ImageRow(
         row=row,
-        path=str(read_values(train.paths, train.path, row)),
+        path=str(read_values(paths, train.path, row)),
         picture=train.images[row],
-        camid=int(read_values(train.camids, train.path, row)),
-        alternations={one.name: _in_alternation(one, row) for one in alternations},
+        camid=int(read_values(camids, train.path, row)),
+        alternations={one.name: _in_alternation(one, row, digest) for one in alternations},
     )
 
 
-def _in_alternation(alternation: Alternation, row: int) -> InAlternation:
+def _in_alternation(alternation: Alternation, row: int, digest: str) -> InAlternation:
     values: dict[str, Any] = {}
     there = alternation.there
-    if "clusters" in there:
-        values["pseudo_label"] = int(_values(alternation, "pseudo_labels", row))
-        values["ranked_list"] = _values(alternation, "ranked_list", row)
-    if "agreement" in there:
-        values["ranked_lists"] = _values(alternation, "ranked_lists", row)
-        values["agreement"] = _values(alternation, "cross_agreement", row)
+    for group, names in FIELDS.items():
+        if group in there:
+            path = alternation.paths.arrays(alternation.name, group)
+            arrays = open_arrays(path, *names.values(), digest=digest)
+            for field, array in zip(names, arrays, strict=True):
+                values[field] = read_values(array, path, row)
+    if "pseudo_label" in values:
+        values["pseudo_label"] = int(values["pseudo_label"])
     return InAlternation(**values)
-
-
-def _values(alternation: Alternation, name: str, row: int) -> NDArray[Any]:
-    path = alternation.paths.arrays(alternation.name, ARRAYS[name].group)
-    return read_values(getattr(alternation, name), path, row)

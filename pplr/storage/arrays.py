@@ -15,6 +15,7 @@ from pplr.storage.integrity import (
     check_array,
     check_chunks,
     check_range,
+    check_rows,
     check_table,
     fits,
     group_digest,
@@ -88,18 +89,9 @@ def open_arrays(path: Path, *names: str, digest: str | None = None) -> list[zarr
     group = open_group(path)
     if digest is not None:
         check_table(group, path, digest)
-    return [open_array(group, name, path) for name in names]
-
-
-def open_array(group: zarr.Group, name: str, path: Path) -> zarr.Array[Any]:
-    """Return an array of the group in the folder `path`, as `open_arrays` does."""
-    try:
-        array = group[name]
-        assert isinstance(array, zarr.Array)
-    except Exception as error:  # there is no such array, or its description is damaged
-        raise damaged(name, path, error) from None
-    check_array(array, group, path)
-    return array
+    arrays = [_open_array(group, name, path) for name in names]
+    check_rows(arrays, group, path)
+    return arrays
 
 
 def read_values(array: zarr.Array[Any], path: Path, rows: Any = ...) -> NDArray[Any]:
@@ -153,6 +145,16 @@ def open_group(path: Path) -> zarr.Group:
         raise missing_group(path) from None
     except ValueError as error:  # JSONDecodeError of a cut zarr.json
         raise damaged(path.name, path, error) from None
+
+
+def _open_array(group: zarr.Group, name: str, path: Path) -> zarr.Array[Any]:
+    try:
+        array = group[name]
+        assert isinstance(array, zarr.Array)
+    except Exception as error:  # there is no such array, or its description is damaged
+        raise damaged(name, path, error) from None
+    check_array(array, path)
+    return array
 
 
 def _read_whole(array: zarr.Array[Any], path: Path) -> NDArray[Any]:

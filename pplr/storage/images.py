@@ -10,13 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pplr.errors import PplrError
-from pplr.storage.arrays import (
-    description,
-    open_array,
-    open_group,
-    table_digest,
-    write_array,
-)
+from pplr.storage.arrays import description, open_arrays, table_digest, write_array
 from pplr.storage.checks import damaged
 
 IMAGES_PER_CHUNK = 1024
@@ -110,7 +104,7 @@ class PackedImages:
     """
 
     def __init__(self, path: Path):
-        array = open_array(open_group(path), "images", path)
+        (array,) = open_arrays(path, "images")
         self.shape = array.shape  # (N,H,W,3)
         self.rows_per_chunk = array.chunks[0]
         chunk_shape = (self.rows_per_chunk, *self.shape[1:])

@@ -1,6 +1,7 @@
 """What notices damage when arrays are read; no stage depends on it."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,8 @@ def group_digest(group: zarr.Group, path: Path) -> str:
     return str(group.attrs["table"])
 
 
-def check_array(array: zarr.Array[Any], group: zarr.Group, path: Path) -> None:
-    """Raise a DataError unless an array is as its spec says; none of its values is read.
-
-    Parameters
-    ----------
-    array
-        An array of `group`.
-    group
-        Its arrays have one number of rows.
-    path
-        The group's folder.
-    """
+def check_array(array: zarr.Array[Any], path: Path) -> None:
+    """Raise a DataError unless an array is as its spec says; none of its values is read."""
     spec = ARRAYS[array.basename]
     if not fits(spec, array.dtype, array.ndim):
         raise unfit(
@@ -47,12 +38,28 @@ def check_array(array: zarr.Array[Any], group: zarr.Group, path: Path) -> None:
             allowed=f"{' or '.join(spec.dtypes)}, {len(spec.dimensions)} dimensions: "
             f"{', '.join(spec.dimensions)}",
         )
-    for other, rows in _rows_of_others(group, path, but=spec.name).items():
-        if rows != array.shape[0]:
+
+
+def check_rows(arrays: Sequence[zarr.Array[Any]], group: zarr.Group, path: Path) -> None:
+    """Raise a DataError unless arrays have as many rows as every other one of their group.
+
+    An array of the group that cannot be opened is left out: it is refused when it is read itself.
+    """
+    rows = {array.basename: array.shape[0] for array in arrays}
+    named = tuple(rows)
+    for name in ARRAYS:
+        if name not in rows and (path / name).is_dir():
+            with contextlib.suppress(Exception):
+                other = group[name]
+                assert isinstance(other, zarr.Array)
+                rows[name] = other.shape[0]
+    for name in named:
+        others = [other for other in rows if rows[other] != rows[name]]
+        if others:
             raise unfit(
-                spec.name,
+                name,
                 path,
-                found=f"{array.shape[0]} rows, where `{other}` has {rows}",
+                found=f"{rows[name]} rows, where `{others[0]}` has {rows[others[0]]}",
                 allowed="as many rows in every array of a group",
             )
 
@@ -98,15 +105,3 @@ def check_range(name: str, values: NDArray[Any], path: Path) -> None:
 
 def _type_name(dtype: np.dtype[Any]) -> str:
     return "string" if dtype.kind == "T" else dtype.name
-
-
-def _rows_of_others(group: zarr.Group, path: Path, *, but: str) -> dict[str, int]:
-    """Return the number of rows of a group's other arrays; what cannot be opened is left out."""
-    rows = {}
-    for name in ARRAYS:
-        if name != but and (path / name).is_dir():
-            with contextlib.suppress(Exception):  # it is refused when it is read itself
-                other = group[name]
-                assert isinstance(other, zarr.Array)
-                rows[name] = other.shape[0]
-    return rows

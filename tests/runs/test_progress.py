@@ -38,10 +38,9 @@ BACKWARDS = (
 
 
 @pytest.fixture
-def run(tiny_run, tmp_path):
-    """A copy of the tiny run, to be damaged."""
-    shutil.copytree(tiny_run, tmp_path / "run")
-    return open_run(tmp_path / "run")
+def run(copy):
+    """A run to be damaged."""
+    return copy
 
 
 def remove(path):
