@@ -1,21 +1,34 @@
 """How right pseudo-labels and predictions are, by true identities, for looking only.
 
+Usage: python -m benchmarks.label_quality [ALTERNATION …]
+
+Prints in Markdown what holds of the finished run in the current folder: of the labels of every
+alternation, and of the predictions of those named (all unless named; each takes a pass over the
+training images).
+
 A cluster speaks for the identity that most of its images have. A pseudo-label or a prediction is
 right where the cluster it names speaks for the image's own identity.
 """
 
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from benchmarks.measuring import table
+from pplr.network.checkpoint import read_model
 from pplr.network.model import ReIDModel, classify
 from pplr.network.normalising import to_normalised
+from pplr.settings.schedule import load_schedule
+from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
+from pplr.storage.layout import ModelFiles, RunPaths
 
 BATCH_SIZE = 128
 NUM_GROUPS = 10  # deciles
@@ -160,3 +173,62 @@ def predict(model: ReIDModel, classifiers: Tensor, images: PackedImages) -> Tens
 
     with torch.inference_mode():
         return torch.cat(list(batches()))
+
+
+def label_rows(
+    paths: RunPaths, names: Iterable[str], predicted: Iterable[str]
+) -> list[dict[str, str]]:
+    """Return the figures of a run's labels by alternation, and of the predictions of some.
+
+    Parameters
+    ----------
+    paths
+        The run's; its identities are known.
+    names
+        Alternations.
+    predicted
+        Those of them whose model predicts its training images, with the classifiers it ended with.
+
+    Returns
+    -------
+    list
+        `alternation`, `figure`, `of` and `value`, with four decimals.
+    """
+    train = paths.split("train")
+    (pids,) = read_arrays(train, "pids")
+    rows = []
+    for name in names:
+        (labels,) = read_arrays(paths.arrays(name, "clusters"), "pseudo_labels")
+        (agreement,) = read_arrays(paths.arrays(name, "agreement"), "cross_agreement")
+        figures = agreement_figures(agreement, labels, pids)
+        if name in predicted:
+            folder = paths.model(name)
+            classifiers = load_file(ModelFiles(folder).classifiers)["classifiers"]
+            logits = predict(read_model(folder), classifiers, PackedImages(train))
+            figures += prediction_figures(logits, labels, agreement, pids)
+        rows += [
+            {"alternation": name, **figure._asdict(), "value": f"{figure.value:.4f}"}
+            for figure in figures
+        ]
+    return rows
+
+
+def main() -> None:
+    """Print the figures of the run in the current folder, a column for each alternation."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("predicted", nargs="*", help="alternations whose model predicts")
+    names = list(load_schedule(RunPaths().schedule).alternations)
+    predicted = parser.parse_args().predicted or names
+    values = {
+        (row["figure"], row["of"], row["alternation"]): row["value"]
+        for row in label_rows(RunPaths(), names, predicted)
+    }
+    lines = [
+        f"{figure} | {of} | " + " | ".join(values.get((figure, of, name), "") for name in names)
+        for figure, of in dict.fromkeys(key[:2] for key in values)
+    ]
+    table("Labels and predictions", " | ".join(("figure", "of", *names)), lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,16 +13,14 @@ import csv
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.ablation import ROWS
-from benchmarks.label_quality import Figure, agreement_figures, predict, prediction_figures
+from benchmarks.label_quality import label_rows
 from benchmarks.market_tables import (
     COLUMNS,
     LABEL_COLUMNS,
@@ -33,13 +31,11 @@ from benchmarks.market_tables import (
     print_tables,
     read,
 )
-from pplr.network.checkpoint import read_model
 from pplr.settings.configure import make_settings
 from pplr.settings.schedule import load_schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.arrays import read_arrays
-from pplr.storage.images import PackedImages
-from pplr.storage.layout import ModelFiles, RunPaths
+from pplr.storage.layout import RunPaths
 
 HERE = Path(__file__).parent
 PATHS = RunPaths()  # of this clone, in which it runs
@@ -100,27 +96,6 @@ def history_rows() -> list[dict[str, str]]:
     return rows
 
 
-def label_rows(names: Iterable[str], evaluated: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the figures of labels of every alternation, and of predictions where evaluated."""
-    train = PATHS.split("train")
-    (pids,) = read_arrays(train, "pids")
-    rows = []
-    for name in names:
-        (labels,) = read_arrays(PATHS.arrays(name, "clusters"), "pseudo_labels")
-        (agreement,) = read_arrays(PATHS.arrays(name, "agreement"), "cross_agreement")
-        figures: list[Figure] = agreement_figures(agreement, labels, pids)
-        if name in evaluated:
-            folder = PATHS.model(name)
-            classifiers = load_file(ModelFiles(folder).classifiers)["classifiers"]
-            logits = predict(read_model(folder), classifiers, PackedImages(train))
-            figures += prediction_figures(logits, labels, agreement, pids)
-        rows += [
-            {"alternation": name, **figure._asdict(), "value": f"{figure.value:.4f}"}
-            for figure in figures
-        ]
-    return rows
-
-
 def append(file: Path, columns: tuple[str, ...], run: Run, rows: list[dict[str, Any]]) -> None:
     """Add rows to a CSV in one write, each with the run it is of; what a row lacks stays empty."""
     new = not file.exists()
@@ -145,7 +120,7 @@ def make_missing(data_dir: Path, weights: Path, results: Path) -> None:
             "processor": torch.backends.cpu.get_cpu_capability(),
         }
         rows = history_rows()
-        labels = label_rows(schedule.alternations, schedule.evaluated)
+        labels = label_rows(PATHS, schedule.alternations, schedule.evaluated)
         append(results / "market_labels.csv", LABEL_COLUMNS, run, labels)
         append(results / "market.csv", COLUMNS, run, [{**row, **where} for row in rows])
         print(*run, rows[-1]["mAP"], file=sys.stderr, flush=True)
