@@ -9,6 +9,7 @@ from pathlib import Path
 from pplr.settings.configure import make_settings
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.layout import RunPaths
+from stages.order import commands, module
 
 WEIGHTS = Path(__file__).parents[1] / "demo" / "backbone.safetensors"
 PATHS = RunPaths()  # of the current folder
@@ -36,18 +37,13 @@ def run_demo(overrides: list[str], *, prepare: Callable[[], None] = lambda: None
     schedule = dataclasses.replace(whole, evaluated=("init", whole.last))
     PATHS.params.write_text(format_params(settings.params))
     PATHS.schedule.write_text(format_schedule(schedule))
-    if not PATHS.dataset.exists():
-        run("prepare_data")
-    run("init_model")
-    prepare()
-    for name, previous in schedule.alternations.items():
-        run("extract_features", name, previous)
-        run("cluster", name)
-        run("compute_agreement", name)
-        run("train_epoch", name, previous)
-    for name in schedule.evaluated:
-        run("evaluate", name)
-    run("summarize")
+    for stage, arguments in commands(schedule):
+        # the folder has no inputs to check; they are this repository's
+        if stage == "check-settings" or (stage == "prepare-data" and PATHS.dataset.exists()):
+            continue
+        run(module(stage), *arguments)
+        if stage == "init-model":
+            prepare()
 
 
 def last_row() -> dict[str, float]:

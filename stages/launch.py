@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 
-from stages import settings
+from stages import order, settings
 
 START = time.monotonic()
 
@@ -35,7 +35,7 @@ def main(stage: str, *arguments: str) -> int:
         launcher = settings.params().launcher
         if stage in PARALLEL and launcher != "python" and not several:
             return start_processes(launcher, stage, *arguments)
-        module = importlib.import_module(f"stages.{stage.replace('-', '_')}")
+        module = importlib.import_module(f"stages.{order.module(stage)}")
         with process_group() if several else contextlib.nullcontext():
             figures = module.main(*arguments)
     except (PplrError, OSError) as error:
