@@ -1,11 +1,13 @@
 """The paper's experiment on Market-1501, at the size that two cores afford.
 
-Usage: python -m benchmarks.market [run --data-dir PATH --weights FILE [--results FOLDER]]
+Usage: python -m benchmarks.market [run --data-dir PATH --weights FILE [--results FOLDER]
+                                    [--seeds N …]]
 
 `run` makes the runs that market.csv lacks, one after another, by `dvc repro` in this clone, whose
 params.yaml and schedule.yaml it writes: so run it in a clone of its own. Stopped at any time, it
-goes on from DVC's cache. Each finished run is added to market.csv and market_labels.csv in
-`--results` at once. Without `run`, the tables are printed in Markdown and the curves are drawn.
+goes on from DVC's cache; a second clone can take another seed. Each finished run is added to
+market.csv and market_labels.csv in `--results` at once. Without `run`, the tables are printed in
+Markdown and the curves are drawn.
 """
 
 import argparse
@@ -106,10 +108,10 @@ def append(file: Path, columns: tuple[str, ...], run: Run, rows: list[dict[str, 
         writer.writerows({**run._asdict(), **row} for row in rows)
 
 
-def make_missing(data_dir: Path, weights: Path, results: Path) -> None:
-    """Make the runs that the results lack."""
+def make_missing(data_dir: Path, weights: Path, results: Path, *, seeds: list[int]) -> None:
+    """Make the runs of some seeds that the results lack."""
     for run in RUNS:
-        if run in finished(results):
+        if run.seed not in seeds or run in finished(results):
             continue
         write_settings(run, data_dir.resolve(), weights.resolve())
         repro()
@@ -133,12 +135,13 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, help="Market-1501's folder")
     parser.add_argument("--weights", type=Path, help="torchvision's mobilenet_v2, a state dict")
     parser.add_argument("--results", type=Path, default=HERE, help="folder of the CSV files")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="which seeds")
     arguments = parser.parse_args()
     results = arguments.results.resolve()
     if arguments.action == "run":
         if arguments.data_dir is None or arguments.weights is None:
             parser.error("run needs --data-dir and --weights")
-        make_missing(arguments.data_dir, arguments.weights, results)
+        make_missing(arguments.data_dir, arguments.weights, results, seeds=arguments.seeds)
     rows, labels = read(results / "market.csv"), read(results / "market_labels.csv")
     if not rows:
         sys.exit("no run is finished yet")

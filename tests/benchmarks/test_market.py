@@ -75,7 +75,9 @@ def test_finished_runs_are_not_made_again(results, monkeypatch):
     assert finished(results) == {RUNS[0], RUNS[1]}
     monkeypatch.setattr(market, "RUNS", RUNS[:2])
     monkeypatch.setattr(market, "repro", lambda: pytest.fail("nothing is missing"))
-    market.make_missing(results, results, results)
+    market.make_missing(results, results, results, seeds=[1, 2])
+    monkeypatch.setattr(market, "RUNS", RUNS)
+    market.make_missing(results, results, results, seeds=[3])  # another process has the others
 
 
 def test_columns_that_a_run_lacks_stay_empty(results):
