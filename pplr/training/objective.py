@@ -105,6 +105,7 @@ def _part_loss(
         return losses.part_to_part_refinement(
             part_logits, targets.labels, targets.part_agreement, beta=settings.beta
         )
+    assert refinement == "agreement", "each choice of the setting has its branch"
     return losses.agreement_aware_label_smoothing(part_logits, targets.labels, targets.agreement)
 
 
@@ -120,6 +121,7 @@ def _global_loss(
         return losses.mean_teacher_refinement(
             global_logits, predictions.teacher_logits, targets.labels, beta=settings.beta
         )
+    assert refinement in ("parts", "parts-uniform"), "each choice of the setting has its branch"
     # equal agreements weigh every part 1/P
     uniform = refinement == "parts-uniform"
     agreement = torch.zeros_like(targets.agreement) if uniform else targets.agreement
