@@ -58,7 +58,7 @@ def unknown_name(
         where=str(where),
         value=name,
         allowed=" | ".join(there) or "none yet",
-        next_step=f"name one that is there, or run `dvc repro`, which makes what is scheduled",
+        next_step="name one that is there, or run `dvc repro`, which makes what is scheduled",
     )
 
 
