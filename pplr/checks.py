@@ -1,11 +1,24 @@
 """What cannot be computed on, and what is said of it: no stage depends on the words here."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pplr.errors import ClusteringError, DataError, SettingError
+
+
+def check_features(features: NDArray[Any]) -> None:
+    """Raise a DataError unless features are a float16 or float32 array of two dimensions."""
+    if features.ndim != 2 or features.dtype not in (np.float16, np.float32):
+        raise DataError(
+            what="These are no features of images.",
+            where="features",
+            value=f"{features.dtype}, shape {features.shape}",
+            allowed="float16 or float32, (N, D): a row for each image",
+            next_step="features.astype(numpy.float32); of the parts, one at a time: parts[:, p]",
+        )
 
 
 def check_norms(norms: NDArray[np.float64]) -> None:
@@ -23,7 +36,7 @@ def check_norms(norms: NDArray[np.float64]) -> None:
             where=f"row {unusable[0]} of the features, the first of {len(unusable)} such rows",
             value=f"squared norm {norms[unusable[0]]}",
             allowed="finite features",
-            next_step="look at the training losses before this alternation; a lower lr often helps",
+            next_step="look at what they were computed from: the images, and the model's weights",
         )
 
 
@@ -140,13 +153,29 @@ def check_finite(
 
 
 def check_distmat(distmat: NDArray[np.floating]) -> None:
-    """Raise a DataError if a distance matrix holds NaN."""
-    if np.isnan(distmat.sum()):
+    """Raise a DataError if a distance matrix holds NaN or infinite values."""
+    with np.errstate(invalid="ignore"):  # inf - inf
+        unusable = ~np.isfinite(distmat.sum(axis=1, dtype=np.float64))
+    if unusable.any():
         raise DataError(
-            what="The distance matrix holds NaN.",
+            what="The distance matrix holds NaN or infinite values.",
             where="distmat",
-            value=f"first in row {int(np.isnan(distmat.sum(axis=1)).argmax())}",
+            value=f"first in row {int(unusable.argmax())}",
             allowed="distances",
+            next_step="check the features it was computed from",
+        )
+
+
+def check_sparse(values: NDArray[np.floating], name: str) -> None:
+    """Raise a DataError if a sparse matrix of this name stores NaN or infinite values."""
+    unusable = np.flatnonzero(~np.isfinite(values))
+    if len(unusable):
+        raise DataError(
+            what=f"The {name} holds NaN or infinite values.",
+            where=name,
+            value=f"{len(unusable)} of {len(values)} stored values, the first is "
+            f"{values[unusable[0]]}",
+            allowed="finite values",
             next_step="check the features it was computed from",
         )
 

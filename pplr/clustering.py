@@ -12,6 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
+from pplr.checks import check_sparse
+
 OUTLIER = -1
 
 
@@ -32,7 +34,13 @@ def pseudo_labels(distance: sparse.csr_array, *, eps: float, min_samples: int) -
     -------
     (N,) int32 in 0 … C-1, numbered by each cluster's first core image; `OUTLIER` (-1) is none. An
     image that is no core but has some as neighbours belongs to the lowest of their clusters.
+
+    Raises
+    ------
+    DataError
+        If a distance is NaN or infinite.
     """
+    check_sparse(distance.data, "distance")
     labels: NDArray[np.int32] = _dbscan(
         distance.indptr, distance.indices, distance.data <= np.float32(eps), min_samples
     )

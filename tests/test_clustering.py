@@ -6,6 +6,7 @@ from scipy import sparse
 
 from benchmarks import textbook
 from pplr.clustering import OUTLIER, pseudo_labels
+from pplr.errors import DataError
 
 
 def distances(*points):
@@ -96,3 +97,11 @@ def test_the_input_is_left_unchanged():
     pseudo_labels(distance, eps=1.0, min_samples=2)
     for name in ("data", "indices", "indptr"):
         assert np.array_equal(getattr(distance, name), getattr(before, name))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_distances_that_are_no_numbers_are_refused(bad):
+    distance = stored(distances(0.0, 0.1, 0.2))
+    distance.data[1] = bad
+    with pytest.raises(DataError, match="The distance holds NaN or infinite values"):
+        pseudo_labels(distance, eps=0.5, min_samples=2)

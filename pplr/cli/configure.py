@@ -33,8 +33,9 @@ def configure(
     from pplr.datasets import read_dataset
     from pplr.datasets.remarks import format_counts, remarks
     from pplr.runs.checks import check_root
-    from pplr.settings.checks import check_inputs
-    from pplr.settings.configure import changed_values, make_settings, replace_settings
+    from pplr.settings.changes import apply_changes, find_changes
+    from pplr.settings.checks import check_inputs, check_watched
+    from pplr.settings.configure import make_settings
     from pplr.settings.groups import DemoSettings, ImageSettings
 
     check_root(Path())
@@ -45,13 +46,17 @@ def configure(
     images = Path(settings.schedule.inputs["images"])
     tables = read_dataset(params.select(ImageSettings), params.select(DemoSettings), images)
     check_inputs(params, settings.schedule)
+    if data_dir is not None:
+        check_watched(images, [path for table in tables.values() for path in table.paths])
     if params.camera_aware:
         check_cameras(tables["train"].camids)
     print(format_counts(tables))
     for line in remarks(dataset, tables):
         print(f"warning: {line}", file=sys.stderr)
-    changes = changed_values(settings) if dry_run else replace_settings(settings)
+    changes = find_changes(settings)
     print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
-    for change in changes:
-        print(f"  {change}")
+    for line in changes.lines:
+        print(f"  {line}", flush=True)  # before it is done
+    if not dry_run:
+        apply_changes(changes)
     print("nothing is written: --dry-run" if dry_run else "next: dvc repro")

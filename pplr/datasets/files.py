@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,6 +12,7 @@ from pplr.datasets.image_checks import (
     check_not_withdrawn,
     check_paths,
     dead_link,
+    linked_folder,
     too_many_pixels,
     undecodable,
 )
@@ -33,11 +34,13 @@ def make_table(
     Raises
     ------
     DataError
-        Two rows have one path, a path is no text that UTF-8 can write, or the images are DukeMTMC.
+        Two rows have one path, a path is no text that UTF-8 can write, a folder on the way to an
+        image is a link, or the images are DukeMTMC.
     """
     rows = sorted(rows)
     paths = tuple(path for path, _, _ in rows)
     check_paths(paths, where)
+    _check_no_link(root, {path.rpartition("/")[0] for path in paths})
     check_not_withdrawn(root, paths)
     return ImageTable(
         paths=paths,
@@ -46,6 +49,14 @@ def make_table(
         open_image=partial(_open_row, root, paths),
         distractor=distractor,
     )
+
+
+def _check_no_link(root: Path, folders: Iterable[str]) -> None:
+    """Raise a DataError where a folder below root, or one it is in, is a link."""
+    lineages = ((PurePosixPath(folder), *PurePosixPath(folder).parents) for folder in folders)
+    for folder in sorted(set().union(*lineages)):
+        if folder.parts and (root / folder).is_symlink():  # root itself may be a link
+            raise linked_folder(root / folder)
 
 
 def empty_table() -> ImageTable:

@@ -4,22 +4,21 @@ from pathlib import Path
 
 from pplr.datasets.checks import no_images
 from pplr.datasets.files import empty_table, entries, is_image, make_table
-from pplr.datasets.image_checks import check_not_withdrawn, link_loop
+from pplr.datasets.image_checks import check_not_withdrawn, linked_folder
 from pplr.datasets.image_table import UNKNOWN, ImageTable
 
 
 def read_folder(root: Path) -> dict[str, ImageTable]:
     """Return the table `train` of all images in a folder and its folders; query, gallery are empty.
 
-    Identities and cameras are unknown. Links to folders are followed; hidden files and folders
-    are passed over.
+    Identities and cameras are unknown. Hidden files and folders are passed over.
 
     Raises
     ------
     MissingInputError
         There is no such folder, or no image in it.
     DataError
-        Links lead nowhere, or back into themselves.
+        A link leads nowhere, or to a folder.
     """
     check_not_withdrawn(root)
     paths = _image_paths(root) if root.is_dir() else []
@@ -33,15 +32,13 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
 def _image_paths(root: Path) -> list[str]:
     """Return the paths of all images below root, relative to it."""
     paths = []
-    waiting = [(root, frozenset([root.resolve()]))]
+    waiting = [root]
     while waiting:
-        folder, above = waiting.pop()
-        for path in entries(folder):
+        for path in entries(waiting.pop()):
             if path.is_dir():
-                resolved = path.resolve()
-                if resolved in above:
-                    raise link_loop(path, resolved)
-                waiting.append((path, above | {resolved}))
+                if path.is_symlink():
+                    raise linked_folder(path)
+                waiting.append(path)
             elif is_image(path):
                 paths.append(path.relative_to(root).as_posix())
     return paths

@@ -1,6 +1,7 @@
 """What of images cannot be used, and what is said of it: no stage depends on the words here."""
 
 import re
+import shlex
 import shutil
 from collections.abc import Sequence
 from itertools import pairwise
@@ -94,14 +95,16 @@ def dead_link(path: Path) -> DataError:
     )
 
 
-def link_loop(path: Path, target: Path) -> DataError:
-    """Return the error for a link to a folder that holds the link itself."""
+def linked_folder(path: Path) -> DataError:
+    """Return the error for a link to a folder: DVC would not notice what changes behind it."""
+    target = path.resolve()
+    link, folder = shlex.quote(str(path)), shlex.quote(str(target))
     return DataError(
-        what="A link leads back into a folder that holds it.",
+        what="A folder of images is a link, behind which DVC would not notice a change.",
         where=str(path),
         value=f"a link to {target}",
-        allowed="folders that end somewhere",
-        next_step="remove the link",
+        allowed="folders that are none, or the data folder itself; links to files",
+        next_step=f"put a folder of links to its files there: rm {link} && cp -rs {folder} {link}",
     )
 
 

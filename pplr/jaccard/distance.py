@@ -7,7 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pplr.checks import too_many_pairs
+from pplr.checks import check_sparse, too_many_pairs
 from pplr.jaccard.rows import csr, grown, mirrored, rows_by_chunks
 
 # Pairs held, some 4 GiB. Images in clusters have some twenty near ones each; more than this are
@@ -38,7 +38,10 @@ def jaccard_distance(encoding: sparse.csr_array, *, max_distance: float) -> spar
     ------
     ClusteringError
         If more than `MAX_PAIRS` pairs are as near as that.
+    DataError
+        If a weight is NaN or infinite.
     """
+    check_sparse(encoding.data, "encoding")
     N = encoding.shape[0]
     upper = _upper_rows(encoding, N, 0, max_distance)
     ends, columns, distances = mirrored(upper.indptr, upper.indices, upper.data)

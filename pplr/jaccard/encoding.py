@@ -14,7 +14,7 @@ from scipy import sparse
 
 from pplr.checks import check_neighborhoods
 from pplr.jaccard.rows import grown, rows_by_chunks
-from pplr.ranking.distances import float_bits, squared_distance
+from pplr.ranking.distances import float_bits, squared_distance, squared_norms
 
 
 def k_reciprocal_encoding(
@@ -52,8 +52,11 @@ def k_reciprocal_encoding(
     ------
     SettingError
         If not 1 ≤ k2 ≤ k1.
+    DataError
+        As `ranked_list`, of the features.
     """
     check_neighborhoods(k1, k2)
+    squared_norms(features)  # only for its check
     N = len(features)
     assert ranked.shape[1] >= min(k1, N) - 1, "the ranked lists are shorter than k1-1"
     itself = np.arange(N, dtype=np.int32)[:, None]

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pplr.errors import DataError, MissingInputError, SettingError, WeightsError
 from pplr.settings.checks import backbone_error
 
@@ -86,6 +89,30 @@ def no_imagenet_weights(backbone: str, error: Exception) -> WeightsError:
         allowed="a backbone with published weights, and a network or a cache of them",
         next_step="set `weights` to a file with `pplr configure … --set weights=PATH`",
     )
+
+
+def check_extracted(features: NDArray[np.float32], rows: NDArray[np.int64], *, what: str) -> None:
+    """Raise a DataError where a model has given NaN or infinite features.
+
+    Parameters
+    ----------
+    features
+        (n, 1+P, D), or as many dimensions behind the first as there are.
+    rows
+        (n,) the images they are of.
+    what
+        Name of the images.
+    """
+    wrong = ~np.isfinite(features).reshape(len(features), -1).all(axis=1)
+    if wrong.any():
+        raise DataError(
+            what="The model gives features that are NaN or infinite.",
+            where=what,
+            value=f"image {rows[wrong.argmax()]} is the first of {int(wrong.sum())} in its batch",
+            allowed="finite features",
+            next_step="its weights are finite but huge: look at the losses of the epochs before, "
+            "or at the file of the weights; a lower `lr` often helps",
+        )
 
 
 def no_model(path: Path) -> MissingInputError:

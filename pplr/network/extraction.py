@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from pplr.network.checks import check_extracted
 from pplr.network.model import ReIDModel, autocast
 from pplr.network.normalising import to_normalised
 from pplr.network.parallel import gather_rows, rank, world_size
@@ -86,4 +87,7 @@ def _batches(
             with autocast(device, precision):
                 embeddings = model(to_normalised(images[own], device))  # (n,1+P,D)
             features = gather_rows(F.normalize(embeddings.float(), dim=2), np.diff(bounds).tolist())
-        yield np.arange(bounds[0], bounds[-1]), features.cpu().numpy()
+        rows = np.arange(bounds[0], bounds[-1])
+        found = features.cpu().numpy()
+        check_extracted(found, rows, what=what)
+        yield rows, found

@@ -8,7 +8,7 @@ from numba import njit, prange, types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from pplr.checks import check_norms
+from pplr.checks import check_features, check_norms
 
 
 def squared_norms(features: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -17,9 +17,10 @@ def squared_norms(features: NDArray[np.floating]) -> NDArray[np.float64]:
     Raises
     ------
     DataError
-        If a feature is NaN or infinite, or too large for its square to be a float32.
+        The features are of another type or shape; or one is NaN or infinite, or too large for its
+        square to be a float32.
     """
-    assert features.dtype in (np.float16, np.float32), features.dtype
+    check_features(features)
     norms: NDArray[np.float64] = _squared_norms(float_bits(features))
     check_norms(norms)
     return norms
@@ -64,6 +65,28 @@ def _float16_value(x: Any) -> Any:
     return size if bits < np.uint32(0x8000) else -size
 
 
+def _value_or_nan(x: float) -> float:
+    """Stand for the compiled conversions below, of any number."""
+    raise NotImplementedError
+
+
+@overload(_value_or_nan, strict=False)
+def _compile_value_or_nan(x: types.Type) -> Callable[[Any], Any]:
+    """Return the conversion to float32 for the type of x, which is NaN where x is not finite."""
+    if isinstance(x, types.Float):
+        return lambda x: x
+    return _any_float16_value
+
+
+def _any_float16_value(x: Any) -> Any:
+    """Return a float16, given by its bits, as a float32: NaN where all bits of its exponent are 1.
+
+    Only the norms are computed with it, once; distances afterwards know that all is finite.
+    """
+    exponent = np.uint32(x) & np.uint32(0x7C00)
+    return _value(x) if exponent != np.uint32(0x7C00) else np.float32(np.nan)
+
+
 # Additions may be reordered to use vector instructions; the order is fixed once compiled.
 @njit(cache=True, fastmath={"reassoc", "contract"})
 def squared_distance(a: NDArray[Any], b: NDArray[Any]) -> float:
@@ -81,7 +104,7 @@ def _squared_norms(bits: NDArray[Any]) -> Any:
     for i in prange(bits.shape[0]):
         total = 0.0
         for d in range(bits.shape[1]):
-            value = np.float64(_value(bits[i, d]))
+            value = np.float64(_value_or_nan(bits[i, d]))
             total += value * value
         norms[i] = total
     return norms

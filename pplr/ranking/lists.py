@@ -42,11 +42,12 @@ def ranked_list(
     Raises
     ------
     DataError
-        If a feature is NaN or infinite, or too large for its square to be a float32.
+        The features are of another type or shape; or one is NaN or infinite, or too large for its
+        square to be a float32.
     """
+    norms = squared_norms(features)
     N, D = features.shape
     depth = max(0, min(depth, N - 1))
-    norms = squared_norms(features)
     if depth == 0:
         return np.empty((N, 0), np.int32)
     width = min(depth + SPARE_CANDIDATES, N - 1)

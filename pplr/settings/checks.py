@@ -4,13 +4,16 @@ import contextlib
 import difflib
 import io
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pplr.errors import MissingInputError, SettingError
 from pplr.settings.groups import TIMM
+from pplr.settings.inputs import watched_files
 from pplr.settings.params import Params
-from pplr.settings.schedule import Schedule
+from pplr.settings.schedule import INIT, Schedule
+from pplr.storage.layout import RunPaths
 
 
 def check_inputs(params: Params, schedule: Schedule) -> None:
@@ -24,6 +27,7 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
         `weights` is a file other than the schedule's, a backbone has no such weights, or there is
         no such device.
     """
+    check_places(schedule)
     check_device(params.device)
     check_launcher(params.launcher)
     if params.backbone.startswith(TIMM):
@@ -46,6 +50,52 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
             value=f"{weights} and {schedule.inputs['weights']}",
             allowed="the same path twice, or weights: imagenet | random",
             next_step="write both with `pplr configure … --set weights=PATH`",
+        )
+
+
+def check_places(schedule: Schedule) -> None:
+    """Raise a SettingError where an input lies in what the pipeline writes, or holds it."""
+    outputs = RunPaths().outputs((INIT, *schedule.alternations))
+    for key, path in schedule.inputs.items():
+        one = Path(path).resolve()
+        for output in outputs:
+            other = output.resolve()
+            if one.is_relative_to(other) or other.is_relative_to(one):
+                raise SettingError(
+                    what="An input of the pipeline lies among what it writes.",
+                    where=f"inputs.{key} in schedule.yaml",
+                    value=f"{path}, and the pipeline writes {output}",
+                    allowed="a file or folder apart from the outputs, as data/raw",
+                    next_step="move or copy it to data/raw, and name that",
+                )
+
+
+def check_watched(folder: Path, files: Iterable[str]) -> None:
+    """Raise a SettingError where DVC would not notice that an image has changed.
+
+    Parameters
+    ----------
+    folder
+        The data folder.
+    files
+        Images below it, relative to it.
+    """
+    watched = watched_files(folder)
+    if watched is None:
+        return
+    ignores = sorted(path for path in watched if Path(path).name == ".dvcignore")
+    unseen = sorted(set(files) - watched)
+    if ignores or unseen:
+        raise SettingError(
+            what="DVC would not notice changes of these images.",
+            where=str(folder),
+            value=f"the file {ignores[0]} in it"
+            if ignores
+            else f"{len(unseen)} images that DVC passes over, the first is {unseen[0]}",
+            allowed="images that no .dvcignore names, in folders that are no DVC repositories",
+            next_step="move .dvcignore out of the folder of the images"
+            if ignores
+            else "take them out of the repository's .dvcignore, or move them elsewhere",
         )
 
 

@@ -1,6 +1,5 @@
-"""The settings of a data set, and what replacing those of the working tree changes."""
+"""The settings of a data set."""
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pplr.errors import PplrError, SettingError
+from pplr.errors import SettingError
+from pplr.settings.checks import check_places
+from pplr.settings.inputs import as_dependency
 from pplr.settings.params import Params, parse_params
 from pplr.settings.presets import EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
-from pplr.settings.reading import load_yaml, nearest
-from pplr.settings.schedule import INIT, Schedule, make_schedule
-from pplr.settings.writing import format_params, format_schedule, merge_params
+from pplr.settings.reading import nearest
+from pplr.settings.schedule import Schedule, make_schedule
 from pplr.storage.layout import RunPaths
-from pplr.storage.replacing import remove
 
 PATHS = RunPaths()  # of the current folder
 
@@ -61,7 +60,8 @@ def make_settings(
     Raises
     ------
     SettingError
-        The data set is unknown, its folder is not given, or an override cannot be used.
+        The data set is unknown, its folder is not given or holds what the pipeline writes, or an
+        override cannot be used.
     """
     if dataset not in PRESETS:
         near = nearest(dataset, PRESETS)
@@ -92,74 +92,16 @@ def make_settings(
     preset = PRESETS[dataset] | (WITH_CAMERAS[dataset] if cameras else {})
     params = parse_params(preset | values, where="--set")
     if params.weights not in NAMED_WEIGHTS:
-        weights = _as_dependency(Path(params.weights))
+        weights = as_dependency(Path(params.weights))
         params = params.model_copy(update={"weights": weights})
     schedule = make_schedule(
         epochs=epochs or EPOCHS[dataset],
         evaluate_every=EVALUATE_EVERY[dataset],
-        images=DEMO_IMAGES if data_dir is None else _as_dependency(data_dir),
+        images=DEMO_IMAGES if data_dir is None else as_dependency(data_dir),
         weights=NAMED_WEIGHTS.get(params.weights, params.weights),
     )
+    check_places(schedule)
     return PipelineSettings(params, schedule)
-
-
-def changed_values(settings: PipelineSettings) -> list[str]:
-    """Return a line for each value of params.yaml and schedule.yaml that is another now."""
-    old = _load_old(PATHS.params) | _flat(_load_old(PATHS.schedule))
-    dropped = sorted({path.stem for path in _leftovers(settings.schedule)})
-    new = settings.params.model_dump() | _flat(dataclasses.asdict(settings.schedule))
-    known = {*new, "alternations", "evaluated", "inputs"}
-    return [
-        *(
-            f"{key}: {old[key]} -> {value}"
-            for key, value in new.items()
-            if key in old and old[key] != value
-        ),
-        *(f"{key}: {value} -> removed" for key, value in old.items() if key not in known),
-        *(f"data/: results of alternation {name} -> removed" for name in dropped),
-    ]
-
-
-def replace_settings(settings: PipelineSettings) -> list[str]:
-    """Write params.yaml and schedule.yaml; return a line for each value that was another.
-
-    Comments in params.yaml stay. Results of alternations that the schedule no longer has are
-    removed from data/; where a run was finished, DVC's cache still has them.
-    """
-    changes = changed_values(settings)
-    if _load_old(PATHS.params):
-        text = merge_params(PATHS.params.read_text(), settings.params)
-    else:
-        text = format_params(settings.params)
-    PATHS.params.write_text(text)
-    PATHS.schedule.write_text(format_schedule(settings.schedule))
-    for path in _leftovers(settings.schedule):
-        remove(path)
-    return changes
-
-
-def _load_old(path: Path) -> dict[str, Any]:
-    try:
-        return load_yaml(path)
-    except PplrError:  # missing, or broken, which is what the new one mends
-        return {}
-
-
-def _flat(schedule: dict[str, Any]) -> dict[str, Any]:
-    """Return what is worth telling of a schedule: its length and its inputs."""
-    alternations, inputs = schedule.get("alternations"), schedule.get("inputs")
-    flat: dict[str, Any] = {}
-    if isinstance(alternations, dict):
-        flat["alternations"] = len(alternations)
-    if isinstance(inputs, dict):
-        flat |= {f"inputs.{key}": path for key, path in inputs.items()}
-    return flat
-
-
-def _leftovers(schedule: Schedule) -> list[Path]:
-    """Return what alternations that are not in the schedule have left in data/."""
-    known = {INIT, *schedule.alternations}
-    return [path for path in PATHS.by_name() if path.stem not in known]
 
 
 def parse_overrides(overrides: list[str]) -> dict[str, Any]:
@@ -187,12 +129,3 @@ def parse_overrides(overrides: list[str]) -> dict[str, Any]:
             )
         values[key.strip()] = value
     return values
-
-
-def _as_dependency(path: Path) -> str:
-    """Return a path as DVC wants it: relative inside the repository, absolute outside.
-
-    Experiments run in copies of the repository, from which a relative path outside leads nowhere.
-    """
-    resolved, root = path.resolve(), Path.cwd().resolve()
-    return str(resolved.relative_to(root) if resolved.is_relative_to(root) else resolved)

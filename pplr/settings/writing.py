@@ -29,8 +29,10 @@ PARAGRAPH_STARTS = (
 COMMENT_COLUMN = 40
 
 
-def merge_params(old_text: str, params: Params) -> str:
+def merge_params(old_text: str, params: Params) -> str | None:
     """Return the text of params.yaml with the lines and comments of an older one kept.
+
+    None where the older one is of another shape, such as all settings on one line.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ def merge_params(old_text: str, params: Params) -> str:
             place = keys.index(before) + 1 if before and before in keys else len(lines)
             lines.insert(place, (key, fresh[key]))
     text = "\n".join(line for _, line in lines) + "\n"
-    return text if _reads_as(text, params) else format_params(params)
+    return text if _reads_as(text, params) else None
 
 
 def _merged_line(line: str, old: CommentedMap, key: str, params: Params, fresh: str) -> str:

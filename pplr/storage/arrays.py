@@ -14,6 +14,7 @@ from pplr.storage.checks import damaged, missing_group
 from pplr.storage.integrity import (
     check_array,
     check_chunks,
+    check_finite,
     check_range,
     check_rows,
     check_table,
@@ -159,6 +160,8 @@ def _open_array(group: zarr.Group, name: str, path: Path) -> zarr.Array[Any]:
 
 def _read_whole(array: zarr.Array[Any], path: Path) -> NDArray[Any]:
     values = read_values(array, path)
-    if ARRAYS[array.basename].group != "features":  # the range of features is slow to look at
+    if ARRAYS[array.basename].group == "features":  # their range is slow to look at
+        check_finite(array.basename, values, path)
+    else:
         check_range(array.basename, values, path)
     return values

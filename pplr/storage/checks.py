@@ -30,6 +30,17 @@ def unfit(name: str, path: Path, *, found: str, allowed: str) -> DataError:
     )
 
 
+def not_finite(name: str, path: Path, row: int) -> DataError:
+    """Return the error for an array that holds NaN or infinite values, in a row first."""
+    return DataError(
+        what=f"`{name}` holds NaN or infinite values.",
+        where=str(path),
+        value=f"row {row} is the first such",
+        allowed="finite values, as the stages write them",
+        next_step=AGAIN,
+    )
+
+
 def missing_group(path: Path) -> MissingInputError:
     """Return the error for a group that is not there."""
     return MissingInputError(

@@ -9,8 +9,10 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from pplr.storage.checks import damaged, other_table, unfit
+from pplr.storage.checks import damaged, not_finite, other_table, unfit
 from pplr.storage.layout import ARRAYS, ArraySpec
+
+_ROWS_AT_A_TIME = 256
 
 
 def check_table(group: zarr.Group, path: Path, digest: str) -> None:
@@ -101,6 +103,22 @@ def check_range(name: str, values: NDArray[Any], path: Path) -> None:
             found=f"values from {smallest} to {largest}",
             allowed=f"{lowest} to {highest}" if highest < np.inf else f"{lowest} or more",
         )
+
+
+def check_finite(name: str, values: NDArray[Any], path: Path) -> None:
+    """Raise a DataError where an array of floats holds NaN or infinite values; its first such row.
+
+    It is looked at by its bits, a few rows at a time: several times as fast as `np.isfinite` in
+    float16, without as much memory again.
+    """
+    exponent = {2: 0x7C00, 4: 0x7F800000}[values.itemsize]  # all its bits are 1 where not finite
+    bits = values.view(f"u{values.itemsize}")
+    for start in range(0, len(bits), _ROWS_AT_A_TIME):
+        block = bits[start : start + _ROWS_AT_A_TIME]
+        wrong = (block & block.dtype.type(exponent)) == exponent
+        if wrong.any():
+            row = start + int(wrong.reshape(len(block), -1).any(axis=1).argmax())
+            raise not_finite(name, path, row)
 
 
 def _type_name(dtype: np.dtype[Any]) -> str:

@@ -5,6 +5,7 @@ Usage: python -m pplr.storage.layout
 writes the table of arrays in data/README.md anew.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class RunPaths:
     def pipeline(self) -> Path:
         """The pipeline's file, which marks the root of the repository."""
         return self.root / "dvc.yaml"
+
+    @property
+    def lock(self) -> Path:
+        """The file in which DVC records what every stage has read and written."""
+        return self.root / "dvc.lock"
 
     @property
     def metrics(self) -> Path:
@@ -91,11 +97,13 @@ class RunPaths:
         """Return the file of how long a stage took for an alternation or model, or for `all`."""
         return self.timings / stage / f"{name}.json"
 
-    def by_name(self) -> list[Path]:
-        """Return every file and folder on disk that is named after an alternation or a model."""
-        one = (self.arrays("x", "x").parent, self.model("x"), self.training("x"))
-        folders = [path.parent for path in (*one, self.evaluation("x"))]
-        return [path for folder in folders for path in folder.glob("*")]
+    def outputs(self, names: Iterable[str]) -> list[Path]:
+        """Return every path that the stages write, for the alternations and models named so."""
+        once = [self.checked, self.dataset, self.history, self.metrics, self.timings]
+        for name in names:
+            once += [self.arrays(name, group) for group in GROUPS]
+            once += [self.model(name), self.training(name), self.evaluation(name)]
+        return once
 
 
 @dataclass(frozen=True)

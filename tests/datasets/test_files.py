@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pplr.datasets import files
-from pplr.datasets.files import is_image, open_rgb
+from pplr.datasets.files import is_image, make_table, open_rgb
 from pplr.errors import DataError
 
 RAMP = np.linspace(0, 255, 8 * 16).reshape(16, 8)
@@ -104,3 +104,18 @@ def test_what_is_taken_for_an_image(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "d.jpg").mkdir()
     assert {path.name for path in tmp_path.iterdir() if is_image(path)} == {"a.jpg", "b.PNG"}
+
+
+@pytest.mark.parametrize("link", ["a", "a/b"])
+def test_an_image_in_a_linked_folder_is_refused(tmp_path, link):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    (elsewhere / "b").mkdir(parents=True)
+    (root / link).parent.mkdir(parents=True)
+    (root / link).symlink_to(elsewhere)
+    rows = [("a/b/c.jpg", 0, 0), ("d.jpg", 0, 0)]
+    with pytest.raises(DataError, match="A folder of images is a link") as caught:
+        make_table(root, rows, where=root)
+    assert f"where:   {root / link}\n" in str(caught.value)
+    assert f"cp -rs {elsewhere} {root / link}" in str(caught.value)
+    (tmp_path / "link").symlink_to(root)
+    assert make_table(tmp_path / "link", [rows[1]], where=root).paths == ("d.jpg",)

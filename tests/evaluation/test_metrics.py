@@ -149,9 +149,14 @@ def test_no_valid_query():
         one_query([0.1, 0.2], [2, 3], [1, 1])
 
 
-def test_nan_distances_name_their_row():
-    distmat = np.zeros((3, 2))
-    distmat[1, 1] = np.nan
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_distances_that_are_not_finite_name_their_row(dtype, bad):
+    distmat = np.full((3, 2), 60000, dtype)  # sums of float16 would be infinite themselves
+    ids = np.ones(3), np.ones(2), np.zeros(3), np.ones(2)
+    assert retrieval_metrics(distmat, *ids).mAP == 1
+    distmat[1, 1] = bad
+    distmat[2] = np.inf, -np.inf
     with pytest.raises(DataError, match="first in row 1"):
         retrieval_metrics(distmat, np.ones(3), np.ones(2), np.zeros(3), np.ones(2))
 

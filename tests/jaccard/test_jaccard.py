@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from benchmarks import textbook
-from pplr.errors import ClusteringError, SettingError
+from pplr.errors import ClusteringError, DataError, SettingError
 from pplr.jaccard import distance as jaccard_module
 from pplr.jaccard import rows
 from pplr.jaccard.distance import jaccard_distance, jaccard_distance_to_rest
@@ -267,3 +267,19 @@ def test_the_encoding_leaves_its_inputs_unchanged():
     k_reciprocal_encoding(features, ranked, k1=8, k2=3)
     assert np.array_equal(features, before[0])
     assert np.array_equal(ranked, before[1])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_refused_where_they_enter(dtype, bad):
+    features = clustered_features(10).astype(dtype)
+    ranked = ranked_list(features, 5)
+    features[7, 1] = bad
+    with pytest.raises(DataError, match="row 7 of the features"):
+        k_reciprocal_encoding(features, ranked, k1=6, k2=2)
+    encoding = random_encoding(10)
+    encoding.data[3] = bad
+    with pytest.raises(DataError, match="The encoding holds NaN or infinite values") as caught:
+        jaccard_distance(encoding, max_distance=0.9)
+    stored = f"found:   1 of {encoding.nnz} stored values, the first is {bad}"
+    assert stored in str(caught.value)

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from pplr.errors import DataError
 from pplr.network import extraction as features_module
 from pplr.network.backbones import make_backbone
 from pplr.network.extraction import extract_features, extract_global_features
@@ -125,3 +128,23 @@ def test_the_model_can_be_trained_afterwards(model, images):
 def test_progress_names_the_images(model, images, capsys):
     extract(model, images)
     assert capsys.readouterr().err.startswith("extracting train: 1/1")
+
+
+def test_features_that_are_no_numbers_name_their_image(images):
+    class Overflowing(torch.nn.Module):
+        """A model of finite weights whose activations overflow for some images."""
+
+        backbone = SimpleNamespace(num_features=4)
+        num_parts = 1
+        start = 0
+
+        def forward(self, images):
+            embeddings = torch.ones(len(images), 2, 4)
+            embeddings[np.arange(self.start, self.start + len(images)) >= 3, 1, 2] = torch.nan
+            self.start += len(images)
+            return embeddings
+
+    model = Overflowing()
+    with pytest.raises(DataError, match="features that are NaN or infinite") as caught:
+        extract(model, images)
+    assert "found:   image 3 is the first of" in str(caught.value)

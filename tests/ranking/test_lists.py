@@ -135,16 +135,37 @@ def test_fewer_images_than_the_depth(N, depth, shape):
 
 def test_every_float16_is_read_right():
     every = np.arange(65536, dtype=np.uint32).astype(np.uint16).view(np.float16)
-    finite = every[np.isfinite(every)]
-    assert np.array_equal(squared_norms(finite[:, None]), finite.astype(np.float64) ** 2)
+    for row in every[np.isfinite(every)].reshape(-1, 2048):
+        assert np.array_equal(squared_norms(row[:, None]), row.astype(np.float64) ** 2)
+    for number in every[~np.isfinite(every)]:
+        with pytest.raises(DataError, match="row 1 of the features"):
+            squared_norms(np.array([[1], [number]], np.float16))
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e19])
-def test_features_that_are_not_finite_name_their_row(bad):
-    features = random_features(5)
-    features[[3, 4], 2] = bad
+@pytest.mark.parametrize("search", ["exact", "approximate"])
+def test_features_that_are_not_finite_name_their_row(search, bad, dtype):
+    features = random_features(5).astype(dtype)
+    with np.errstate(over="ignore"):  # 1e19 is inf in float16
+        features[[3, 4], 2] = bad
     with pytest.raises(DataError, match="row 3 of the features, the first of 2"):
+        ranked_list(features, 2, search=search)
+
+
+@pytest.mark.parametrize(
+    ("features", "found"),
+    [
+        (np.zeros((5, 2)), "float64, shape (5, 2)"),
+        (np.zeros((5, 2), np.int32), "int32, shape (5, 2)"),
+        (np.zeros((5, 3, 2), np.float32), "float32, shape (5, 3, 2)"),
+        (np.zeros(5, np.float16), "float16, shape (5,)"),
+    ],
+)
+def test_what_are_no_features(features, found):
+    with pytest.raises(DataError, match="no features of images") as caught:
         ranked_list(features, 2)
+    assert f"found:   {found}" in str(caught.value)
 
 
 def test_the_input_is_left_unchanged():

@@ -5,14 +5,11 @@ from hypothesis import strategies as st
 from pplr.errors import SettingError
 from pplr.settings.configure import (
     DEMO_IMAGES,
-    changed_values,
     make_settings,
     parse_overrides,
-    replace_settings,
 )
 from pplr.settings.params import Params, load_params, parse_params
 from pplr.settings.presets import EPOCHS, PRESETS
-from pplr.settings.schedule import load_schedule
 from pplr.settings.writing import (
     COMMENT_COLUMN,
     PARAGRAPH_STARTS,
@@ -70,8 +67,11 @@ def test_overrides_replace_the_preset_and_nothing_else(repository):
 
 
 def test_epochs_are_the_length_of_the_schedule(repository):
-    assert len(make("market1501", repository).schedule.alternations) == 50
-    assert list(make("market1501", repository, epochs=2).schedule.alternations) == ["00", "01"]
+    assert len(make("market1501", repository / "m").schedule.alternations) == 50
+    assert list(make("market1501", repository / "m", epochs=2).schedule.alternations) == [
+        "00",
+        "01",
+    ]
 
 
 def test_paths_inside_are_relative_and_outside_absolute(repository, tmp_path):
@@ -151,77 +151,7 @@ def test_overrides_are_read_as_yaml():
     }  # fmt: skip
 
 
-# --- the files -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("dataset", sorted(PRESETS))
-def test_written_files_load_again(repository, dataset):
-    data_dir = None if dataset == "demo" else repository / "raw"
-    made = make(dataset, data_dir, "beta=0.25", epochs=3)
-    assert replace_settings(made) == []  # there were none before
-    assert load_params(repository / "params.yaml") == made.params
-    assert load_schedule(repository / "schedule.yaml") == made.schedule
-
-
-def test_changes_are_told(repository):
-    replace_settings(make("demo", None, "beta=0.25"))
-    assert replace_settings(make("demo", None, "k1=20")) == ["k1: 16 -> 20", "beta: 0.25 -> 0.5"]
-    assert replace_settings(make("demo", None, "k1=20")) == []
-
-
-def test_a_change_of_the_schedule_is_told(repository):
-    replace_settings(make("demo", None))
-    changes = replace_settings(make("demo", None, "weights=random", epochs=2))
-    assert changes == [
-        "weights: demo/backbone.safetensors -> random",
-        f"alternations: {EPOCHS['demo']} -> 2",
-        "inputs.weights: demo/backbone.safetensors -> pplr/network/weights.py",
-    ]
-
-
-def test_results_of_a_longer_schedule_are_removed(repository):
-    for name in ("init", "00", "01", "02"):
-        for path in (f"models/{name}/weights", f"results/training/{name}.json"):
-            file = repository / "data" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.touch()
-    (repository / "data" / "raw").mkdir()
-    dropped = ["data/: results of alternation 02 -> removed"]
-    assert changed_values(make("demo", None, epochs=2)) == dropped
-    assert (repository / "data/models/02/weights").exists()
-    assert replace_settings(make("demo", None, epochs=2)) == dropped
-    kept = {path.stem for path in (repository / "data" / "models").iterdir()}
-    assert kept == {"init", "00", "01"}
-    assert not (repository / "data" / "results" / "training" / "02.json").exists()
-    assert (repository / "data" / "raw").is_dir()
-
-
-def test_a_broken_params_file_can_be_written_anew(repository):
-    (repository / "params.yaml").write_text("beta: [\n")
-    assert replace_settings(make("demo", None)) == []
-    assert load_params(repository / "params.yaml").beta == 0.5
-
-
-def test_settings_of_an_older_version_can_be_written_anew(repository):
-    (repository / "params.yaml").write_text("beta: 0.3\ngone: 1\n")
-    assert replace_settings(make("demo", None)) == ["beta: 0.3 -> 0.5", "gone: 1 -> removed"]
-
-
-def test_comments_and_lines_of_ones_own_stay(repository):
-    params = repository / "params.yaml"
-    replace_settings(make("demo", None))
-    fresh = params.read_text()
-    lines = fresh.splitlines()
-    at = next(i for i, line in enumerate(lines) if line.startswith("beta:"))
-    lines[at : at + 1] = ["# on beta", "beta: 0.7  # see run 3 (of May)"]
-    params.write_text("\n".join(lines) + "\n")
-    assert changed_values(make("demo", None)) == ["beta: 0.7 -> 0.5"]
-    assert replace_settings(make("demo", None)) == ["beta: 0.7 -> 0.5"]
-    text = params.read_text()
-    assert "\n# on beta\nbeta: 0.5                               # see run 3 (of May)\n" in text
-    assert load_params(params) == make("demo", None).params
-    assert replace_settings(make("demo", None)) == []
-    assert params.read_text() == text
+# --- their text ---------------------------------------------------------------------------
 
 
 def test_what_our_comments_allow_is_brought_up_to_date():
@@ -231,13 +161,6 @@ def test_what_our_comments_allow_is_brought_up_to_date():
     older = "\n".join(line for line in older.splitlines() if not line.startswith("skip_broken"))
     assert older != fresh
     assert merge_params(older, params) == fresh
-
-
-@pytest.mark.parametrize("old", ["{beta: 0.3, k: 4}", "beta:\n  0.3\n", "beta: 0.3\nbeta: 0.4\n"])
-def test_a_file_of_another_shape_is_written_anew(repository, old):
-    (repository / "params.yaml").write_text(old)
-    replace_settings(make("demo", None))
-    assert load_params(repository / "params.yaml") == make("demo", None).params
 
 
 def test_the_text_of_params_by_hand():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.datasets.trees import write_images
 from tests.tiny import ROOT, digests, make_workspace
 
 ENVIRONMENT = {
@@ -162,3 +163,12 @@ def test_an_experiment_in_a_copy_runs_the_copys_code(
     assert ",groups," in (repository / "data/history.csv").read_text()
     run(repository, "git", "checkout", "-q", "--", ".")
     run(repository, "dvc", "checkout", "--quiet")
+
+
+@pytest.mark.slow
+def test_images_in_data_raw_are_found_in_a_copy(repository: Path) -> None:
+    write_images(repository / "data/raw/photos", ["a.jpg", "b/c.jpg"])
+    run(repository, "pplr", "configure", "folder", "--data-dir", "data/raw/photos")
+    experiment = ("dvc", "exp", "run", "--temp", "--name", "raw", "prepare-data")
+    assert "prepare-data" in stages_run(run(repository, *experiment))
+    run(repository, "git", "checkout", "-q", "--", ".")

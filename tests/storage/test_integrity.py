@@ -151,3 +151,20 @@ def test_what_is_opened_cannot_be_written(in_three_chunks):
     (array,) = open_arrays(in_three_chunks[0], "global")
     with pytest.raises(ValueError, match="read-only"):
         array[0] = 0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("name", "shape"), [("global", (600, 3)), ("parts", (600, 2, 3))])
+def test_features_that_are_not_finite_name_their_file_and_row(tmp_path, name, shape, bad, dtype):
+    path = tmp_path / "features.zarr"
+    largest = np.finfo(dtype).max  # whose exponent is the highest of the finite
+    values = np.random.default_rng(0).choice(np.array([0, 1, -largest, largest], dtype), shape)
+    write_arrays(path, {name: values}, digest="x")
+    assert np.array_equal(read_arrays(path, name)[0], values)
+    values[[300, 599], ..., 1] = bad
+    write_arrays(path, {name: values}, digest="x")
+    with pytest.raises(DataError, match=f"`{name}` holds NaN or infinite values") as caught:
+        read_arrays(path, name)
+    assert f"where:   {path}\n" in str(caught.value)
+    assert "found:   row 300 is the first such" in str(caught.value)

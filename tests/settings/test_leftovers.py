@@ -1,0 +1,120 @@
+"""What `pplr configure` removes, in a real DVC repository."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pplr.settings.changes import apply_changes, find_changes
+from pplr.settings.configure import make_settings
+from pplr.settings.leftovers import leftovers
+from pplr.storage.layout import RunPaths
+from tests.tiny import working_in
+
+# As the pipeline's: of each alternation a folder of two files, and a file.
+PIPELINE = """\
+stages:
+  train-epoch:
+    foreach: {"00": init, "01": "00", "02": "01", "03": "02"}
+    do:
+      cmd: >-
+        mkdir -p data/models/${key} data/results/training &&
+        echo ${key} > data/models/${key}/weights && echo x > data/models/${key}/settings &&
+        echo ${key} > data/results/training/${key}.json
+      outs:
+        - data/models/${key}
+        - data/results/training/${key}.json
+"""
+KNOWN = {"init", "00", "01"}
+
+
+def dvc(*arguments: str) -> None:
+    command = [f"{Path(sys.executable).parent}/dvc", *arguments, "--quiet"]
+    subprocess.run(command, check=True)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    with working_in(tmp_path):
+        dvc("init", "--no-scm")
+        dvc("repro")
+        yield tmp_path
+
+
+def by_name(found):
+    return [[str(path) for path in paths] for paths in found]
+
+
+OF_02 = ["data/models/02", "data/results/training/02.json"]
+OF_03 = ["data/models/03", "data/results/training/03.json"]
+
+
+def test_outputs_that_the_cache_holds_may_go(repository):
+    assert by_name(leftovers(RunPaths(), KNOWN)) == [sorted(OF_02 + OF_03), []]
+    assert by_name(leftovers(RunPaths(), {*KNOWN, "02"})) == [OF_03, []]
+    assert by_name(leftovers(RunPaths(), {*KNOWN, "02", "03"})) == [[], []]
+
+
+@pytest.mark.parametrize("change", ["added", "edited", "hidden", "removed"])
+def test_an_output_that_was_changed_stays(repository, change):
+    folder = repository / "data/models/03"
+    (repository / ".dvcignore").write_text("*.ignored\n")
+    if change == "added":
+        (folder / "notes.txt").write_text("mine\n")
+    elif change == "hidden":
+        (folder / "notes.ignored").write_text("mine\n")
+    else:
+        (folder / "weights").unlink()
+    if change == "edited":
+        (folder / "weights").write_text("04\n")
+    going, staying = by_name(leftovers(RunPaths(), KNOWN))
+    assert going == sorted([*OF_02, "data/results/training/03.json"])
+    assert staying == ["data/models/03"]
+
+
+@pytest.mark.parametrize("damage", ["missing", "overwritten"])
+def test_an_output_that_the_cache_does_not_hold_stays(repository, damage):
+    content = (repository / "data/models/02/weights").read_bytes()
+    files = [path for path in (repository / ".dvc/cache").rglob("*") if path.is_file()]
+    # the bytes of `03` are those of two outputs
+    cached = next(path for path in files if path.read_bytes() == content)
+    cached.chmod(0o644)
+    cached.unlink()
+    if damage == "overwritten":
+        cached.write_text("other\n")
+    assert by_name(leftovers(RunPaths(), KNOWN)) == [OF_03, OF_02]
+    assert (repository / "data/models/02/weights").read_bytes() == content
+
+
+def test_without_a_lock_nothing_goes(repository):
+    (repository / "dvc.lock").unlink()
+    assert leftovers(RunPaths(), KNOWN) == ([], [])
+
+
+def test_configure_removes_outputs_and_nothing_else(repository):
+    mine = [
+        "data/models/mine.safetensors",
+        "data/models/x/photo.jpg",
+        "data/models/07/weights",  # named like an alternation's, but nobody's output
+        "data/alternations/07/notes.md",
+        "data/results/training/mine.json",
+        "data/raw/photo.jpg",
+    ]
+    for name in mine:
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text(name)
+    kept = "data/models/03"
+    made = make_settings("demo", None, epochs=2, cameras=False, overrides=[])
+    made.schedule.inputs["weights"] = f"{kept}/weights"
+    changes = find_changes(made)
+    removed = sorted([*OF_02, "data/results/training/03.json"])
+    assert changes.lines == [f"{path} -> removed; it is in DVC's cache" for path in removed]
+    assert all((repository / path).exists() for path in (*mine, *removed, kept))
+    apply_changes(changes)
+    assert [(repository / name).read_text() for name in mine] == mine
+    assert not any((repository / path).exists() for path in removed)
+    assert (repository / kept / "weights").read_text() == "03\n"
+    dvc("checkout")
+    assert all((repository / path).exists() for path in removed)
