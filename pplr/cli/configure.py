@@ -17,7 +17,9 @@ def configure(
             help="Folder of the images (table: with one CSV or Parquet file); the demo has none."
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Number of alternations.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Number of alternations.")
+    ] = None,
     cameras: Annotated[  # noqa: FBT002
         bool, typer.Option("--cameras/--no-cameras", help="Let training see the cameras (Eq. 4).")
     ] = False,

@@ -15,6 +15,8 @@ from pplr.settings.params import Params
 from pplr.settings.schedule import INIT, Schedule
 from pplr.storage.layout import RunPaths
 
+MAX_PROCESSES = 1024  # on one machine
+
 
 def check_inputs(params: Params, schedule: Schedule) -> None:
     """Raise unless the schedule's inputs exist and are those the settings speak of.
@@ -33,7 +35,7 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
     if params.backbone.startswith(TIMM):
         check_timm_name(params.backbone)
     for key, path in schedule.inputs.items():
-        _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml")
+        _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml", kind=key)
     weights = params.weights
     if weights == "imagenet" and params.backbone == "demo_resnet":
         raise SettingError(
@@ -120,22 +122,35 @@ def check_launcher(launcher: str) -> None:
     """Raise a SettingError where torchrun does not take the launcher's options."""
     if launcher == "python":
         return
-    from torch.distributed.run import get_args_parser  # two seconds that one process need not wait
+    # two seconds that one process need not wait
+    from torch.distributed.run import get_args_parser, parse_min_max_nnodes
 
-    words = shlex.split(launcher)[1:]
     messages = io.StringIO()
+    problem = None
     try:
-        with contextlib.redirect_stderr(messages):
-            get_args_parser().parse_args([*words, "-m", "stages.launch"])
-    except SystemExit:
-        lines = messages.getvalue().splitlines() or ["no options that start a stage"]
+        words = shlex.split(launcher)[1:]
+        with contextlib.redirect_stderr(messages), contextlib.redirect_stdout(messages):
+            found = get_args_parser().parse_args([*words, "-m", "stages.launch"])
+        parse_min_max_nnodes(found.nnodes)
+        number = found.nproc_per_node
+        if number not in ("auto", "cpu", "gpu", "xpu") and not 1 <= int(number) <= MAX_PROCESSES:
+            problem = f"{number} processes, where 1 to {MAX_PROCESSES} are possible"
+        started = (found.module, found.no_python, found.run_path, found.training_script)
+        if started != (True, False, False, "stages.launch") or found.training_script_args:
+            problem = "it would start something else than a stage"
+    except SystemExit as ended:  # 0: --help
+        lines = messages.getvalue().splitlines()
+        problem = lines[-1] if ended.code else "it would start no stage"
+    except (ValueError, RuntimeError) as error:  # an open quote; a number that is none
+        problem = str(error)
+    if problem is not None:
         raise SettingError(
             what="torchrun does not take these options.",
             where="launcher in params.yaml",
-            value=f"{launcher}: {lines[-1]}",
+            value=f"{launcher}: {problem}",
             allowed="python, or torchrun with its own options",
             next_step="as `launcher: torchrun --standalone --nproc-per-node 2`",
-        ) from None
+        )
 
 
 def check_timm_name(name: str) -> None:
@@ -169,13 +184,22 @@ def backbone_error(name: str, problem: str, next_step: str) -> SettingError:
     )
 
 
-def _check_exists(path: Path, *, where: str) -> None:
-    empty = path.is_dir() and not any(path.iterdir())
-    if not path.exists() or empty:
+def _check_exists(path: Path, *, where: str, kind: str) -> None:
+    problem = None
+    if not path.exists():
+        problem = "which does not exist"
+    elif path.is_dir():
+        if kind == "weights":
+            problem = "a folder"
+        elif not any(path.iterdir()):
+            problem = "an empty folder"
+    elif not path.is_file():
+        problem = "which is no file that could be read to its end"  # a device, a pipe
+    if problem is not None:
         raise MissingInputError(
             what="An input of the pipeline is missing.",
             where=where,
-            value=f"{path}, {'an empty folder' if empty else 'which does not exist'}",
+            value=f"{path}, {problem}",
             allowed="a file or folder that is there",
             next_step="name what is there: `pplr configure … --data-dir PATH --set weights=PATH`",
         )

@@ -4,15 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pplr.errors import SettingError
 from pplr.settings.checks import check_places
 from pplr.settings.inputs import as_dependency
 from pplr.settings.params import Params, parse_params
 from pplr.settings.presets import EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
-from pplr.settings.reading import nearest
+from pplr.settings.reading import nearest, parse_yaml
 from pplr.settings.schedule import Schedule, make_schedule
 from pplr.storage.layout import RunPaths
 
@@ -116,8 +113,8 @@ def parse_overrides(overrides: list[str]) -> dict[str, Any]:
     for word in overrides:
         key, equals, text = word.partition("=")
         try:
-            value = YAML(typ="safe", pure=True).load(text)
-        except (YAMLError, ValueError):  # ValueError: 2001-99-99 looks like a date
+            value = parse_yaml(text)
+        except ValueError:
             equals = ""
         if not equals:
             raise SettingError(

@@ -22,6 +22,8 @@ Strength = Annotated[float, Field(ge=0, le=2)]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
+Epoch = Annotated[int, Field(ge=0, le=1_000_000)]  # beyond the schedule's last is never
+
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -65,7 +67,7 @@ class NetworkSettings(Group):
         description="network that gives the feature map F",
     )
     weights: str = Field(
-        min_length=1,
+        pattern=r"^[^\x00-\x1f\x7f]+$",
         examples=["PATH", "imagenet", "random"],
         description="weights of the backbone; a PATH stands in schedule.yaml too",
     )
@@ -101,8 +103,8 @@ class ObjectiveSettings(Group):
     """The losses: the labels they are taken against, and what they weigh."""
 
     beta: Share = Field(description="weight of the pseudo-label in the refined label, beta, Eq. 9")
-    aals_epoch: int = Field(ge=0, description="first epoch of agreement-aware smoothing, Eq. 8")
-    pglr_epoch: int = Field(ge=0, description="first epoch of part-guided refinement, Eq. 10")
+    aals_epoch: Epoch = Field(description="first epoch of agreement-aware smoothing, Eq. 8")
+    pglr_epoch: Epoch = Field(description="first epoch of part-guided refinement, Eq. 10")
     smoothing: Share = Field(
         description="label smoothing of the parts, before aals_epoch or constant"
     )
@@ -119,7 +121,7 @@ class ObjectiveSettings(Group):
         description="spaces it acts on: the paper's is global, the official code's all"
     )
     lambda_cam: float = Field(ge=0, le=100, description="its weight, lambda_cam, Eq. 5")
-    temperature: float = Field(gt=0, le=10, description="its temperature, tau")
+    temperature: float = Field(ge=0.001, le=10, description="its temperature, tau")
     num_hard_negatives: int = Field(
         ge=1, le=100_000, description="its nearest proxies of other clusters"
     )
@@ -128,9 +130,9 @@ class ObjectiveSettings(Group):
 class StepSettings(Group):
     """The steps of an epoch: batches, optimizer and augmentation."""
 
-    iterations: int = Field(ge=1, description="iterations of one epoch")
-    batch_size: int = Field(ge=4, description="images of one iteration")
-    num_instances: int = Field(ge=2, description="images of one pseudo-class in a batch")
+    iterations: int = Field(ge=1, le=1_000_000, description="iterations of one epoch")
+    batch_size: int = Field(ge=4, le=65_536, description="images of one iteration")
+    num_instances: int = Field(ge=2, le=1024, description="images of one pseudo-class in a batch")
     sampler_cameras: bool = Field(description="draw a class's images from different cameras")
     samples_per_bn: int | None = Field(
         ge=2,
@@ -138,7 +140,7 @@ class StepSettings(Group):
     )
     lr: float = Field(gt=0, le=1, description="learning rate of Adam")
     weight_decay: float = Field(ge=0, le=1, description="weight decay of Adam")
-    lr_step: int = Field(ge=1, description="epochs after which lr falls")
+    lr_step: int = Field(ge=1, le=1_000_000, description="epochs after which lr falls")
     lr_gamma: float = Field(gt=0, le=1, description="factor by which lr falls")
     pad: int = Field(ge=0, le=64, description="padding of the random crop, pixels")
     erase_probability: Share = Field(description="probability of random erasing")
@@ -195,12 +197,12 @@ class MachineSettings(Group):
     """What runs the stages; it changes no result."""
 
     device: str = Field(
-        pattern=r"^(cpu|cuda(:[0-9]+)?)$",
+        pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$",
         examples=["cpu", "cuda", "cuda:N"],
         description="where networks run; changes no stage",
     )
     launcher: str = Field(
-        pattern=r"^(python|torchrun( .*)?)$",
+        pattern=r"^(python|torchrun( [^\x00-\x1f\x7f]*)?)$",
         examples=["python", "torchrun OPTIONS"],
         description="what starts extract-features and train-epoch; changes no stage",
     )
@@ -224,7 +226,9 @@ class DemoSettings(Group):
     # 4 at least: two in each of two cameras
     demo_images: int = Field(ge=4, le=256, description="images of one person")
     demo_cameras: int = Field(ge=2, le=32, description="cameras")
-    demo_distractors: int = Field(ge=0, description="gallery images of nobody's match")
+    demo_distractors: int = Field(
+        ge=0, le=1_000_000, description="gallery images of nobody's match"
+    )
     demo_camera: Strength = Field(description="strength of camera colour")
     demo_light: Strength = Field(description="strength of light and shade")
     demo_blur: Strength = Field(description="strength of blur")

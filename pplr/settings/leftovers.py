@@ -1,9 +1,8 @@
 """What alternations that are in the schedule no more have left on disk."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
-from pplr.settings.reading import load_yaml
 from pplr.storage.layout import RunPaths
 
 
@@ -22,33 +21,39 @@ def leftovers(paths: RunPaths, known: Collection[str]) -> tuple[list[Path], list
     known
         The names of the schedule's alternations, and `init`.
     """
-    outputs = sorted(
-        (paths.root / path, digest)
-        for path, digest in _recorded(paths, known)
-        if (paths.root / path).exists()
+    if not paths.lock.is_file():
+        return [], []
+    from dvc.exceptions import (
+        DvcException,  # half a second that a first configuration need not wait
     )
-    kept_by_cache = _in_cache(paths.root, outputs) if outputs else set()
+
+    try:
+        outputs = [out for out in _recorded(paths, known) if out[0].exists()]
+        kept_by_cache = _in_cache(paths.root, outputs) if outputs else set()
+    except DvcException:  # a broken lock, or no repository: DVC itself will say so
+        return [], []
     going = [path for path, _ in outputs if path in kept_by_cache]
     return going, [path for path, _ in outputs if path not in kept_by_cache]
 
 
-def _recorded(paths: RunPaths, known: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield path and digest of what dvc.lock knows of stages whose names are not in the schedule.
+def _recorded(paths: RunPaths, known: Collection[str]) -> list[tuple[Path, str]]:
+    """Return path and digest of what dvc.lock knows of stages whose names are not in the schedule.
 
-    A stage of one alternation is named `train-epoch@07`.
+    A stage of one alternation is named as `train-epoch@07`.
     """
-    if not paths.lock.is_file():
-        return
-    for stage, entry in load_yaml(paths.lock).get("stages", {}).items():
-        _, of_alternation, name = stage.partition("@")
-        if of_alternation and name not in known:
-            for out in entry.get("outs", ()):
-                yield out["path"], out["md5"]
+    from dvc.utils.serialize import load_yaml
+
+    stages = load_yaml(str(paths.lock)).get("stages", {})
+    return sorted(
+        (paths.root / out["path"], out["md5"])
+        for stage, entry in stages.items()
+        for out in entry.get("outs", ())
+        if "@" in stage and stage.partition("@")[2] not in known
+    )
 
 
 def _in_cache(root: Path, outputs: list[tuple[Path, str]]) -> set[Path]:
     """Return the outputs that lie on disk with their recorded digest, and whole in DVC's cache."""
-    # half a second that a first configuration need not wait
     from dvc.fs import localfs
     from dvc.repo import Repo
     from dvc_data.hashfile import check

@@ -1,6 +1,7 @@
 """Settings: params.yaml as one frozen, validated object."""
 
 import functools
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -111,7 +112,7 @@ def _setting_error(error: ErrorDetails, *, where: str) -> SettingError:
         value = repr(error["input"][key])
     else:
         key = str(error["loc"][0])
-        value = "nothing" if error["type"] == "missing" else repr(error["input"])
+        value = "nothing" if error["type"] == "missing" else reprlib.repr(error["input"])
         allowed = allowed_values(key)
     return SettingError(
         what=f"The setting `{key}` cannot be used.",

@@ -7,8 +7,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from pplr.errors import MissingInputError, SettingError
+
+MAX_CHARACTERS = 2**20
+MAX_DEPTH = 10
 
 OPTIONS = ("epochs", "cameras", "data-dir")  # of `pplr configure`, which are no settings
 
@@ -32,9 +36,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
             next_step="write it with `pplr configure`, and run from the repository's root",
         )
     try:
-        values = YAML(typ="safe", pure=True).load(path)
+        values = parse_yaml(path.read_text(encoding="utf-8-sig"))
         problem = None if isinstance(values, dict) else type(values).__name__
-    except (YAMLError, ValueError) as error:  # ValueError: 2001-99-99 looks like a date
+    except ValueError as error:
         problem = " ".join(str(error).split())
     if problem is not None:
         raise SettingError(
@@ -45,6 +49,40 @@ def load_yaml(path: Path) -> dict[str, Any]:
             next_step="mend the file, or write it anew with `pplr configure`",
         )
     return dict(values)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML 1.2 text says.
+
+    Raises
+    ------
+    ValueError
+        It is no YAML; or is longer or nested deeper than settings are, or repeats itself by
+        aliases: a few bytes could say more than memory holds.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        problem = _too_much(yaml, text)
+        if problem is not None:
+            raise ValueError(problem)
+        return yaml.load(text)
+    except YAMLError as error:
+        raise ValueError(error) from None
+
+
+def _too_much(yaml: YAML, text: str) -> str | None:
+    """Return why a text is not even read, if so."""
+    if len(text) > MAX_CHARACTERS:
+        return f"more than {MAX_CHARACTERS:,} characters"
+    depth = 0
+    for event in yaml.parse(text):
+        depth += isinstance(event, CollectionStartEvent)
+        depth -= isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return f"nested more than {MAX_DEPTH} deep"
+        if isinstance(event, AliasEvent):
+            return f"an alias, *{event.anchor}"
+    return None
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -1,12 +1,16 @@
 """The schedule: which alternations run, which models are evaluated, where the inputs lie."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pplr.errors import SettingError
 from pplr.settings.reading import check_known_keys, load_yaml
 
 INIT = "init"
+
+_PATH = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Schedule:
 
 def make_schedule(*, epochs: int, evaluate_every: int, images: str, weights: str) -> Schedule:
     """Return a schedule of `epochs` alternations, every n-th and the last of them evaluated."""
+    _check_paths({"images": images, "weights": weights}, where="--data-dir, --set weights")
     names = [f"{epoch:02d}" for epoch in range(epochs)]
     evaluated = {INIT, *names[evaluate_every - 1 :: evaluate_every], names[-1]}
     return Schedule(
@@ -72,12 +77,16 @@ def load_schedule(path: Path) -> Schedule:
     if not valid or len(set(evaluated)) < len(evaluated):
         allowed = f"names of alternations, each once, with init and the last one, {names[-1]}"
         raise _schedule_error(allowed, key="evaluated", value=evaluated, where=where)
-    inputs = values["inputs"]
-    paths = [path for path in inputs.values() if isinstance(path, str) and path]
+    _check_paths(values["inputs"], where=where)
+    return Schedule(chain, tuple(evaluated), dict(values["inputs"]))
+
+
+def _check_paths(inputs: dict[str, Any], *, where: str) -> None:
+    """Raise a SettingError unless the inputs are two paths, which are text of one line."""
+    paths = [path for path in inputs.values() if isinstance(path, str) and _PATH.fullmatch(path)]
     if set(inputs) != {"images", "weights"} or len(paths) < 2:
-        allowed = "the two paths images and weights"
+        allowed = "the two paths images and weights, without line breaks"
         raise _schedule_error(allowed, key="inputs", value=inputs, where=where)
-    return Schedule(chain, tuple(evaluated), dict(inputs))
 
 
 def _schedule_error(allowed: str, *, key: str, value: object, where: str) -> SettingError:

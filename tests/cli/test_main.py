@@ -6,7 +6,13 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "arguments", [["configure"], ["configure", "demo", "--epochs", "0"], ["nonsense"]]
+    "arguments",
+    [
+        ["configure"],
+        ["configure", "demo", "--epochs", "0"],
+        ["configure", "demo", "--epochs", "1001"],
+        ["nonsense"],
+    ],
 )
 def test_a_wrong_command_line_is_exit_code_2(repository, run, arguments):
     code, _, err = run(*arguments)

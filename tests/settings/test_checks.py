@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,9 @@ def inputs(tmp_path, monkeypatch):
     (tmp_path / "images" / "a.jpg").touch()
     (tmp_path / "w.pth").touch()
     (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "w.pth").touch()
+    os.mkfifo(tmp_path / "pipe")
 
 
 def check(*, backbone="resnet50", weights="w.pth", images="images", scheduled="w.pth"):
@@ -48,6 +53,10 @@ def test_good_inputs_pass(good):
     [
         ({"images": "none"}, ["inputs.images in schedule.yaml", "none, which does not exist"]),
         ({"images": "empty"}, ["inputs.images in schedule.yaml", "empty, an empty folder"]),
+        ({"scheduled": "full"}, ["inputs.weights in schedule.yaml", "full, a folder"]),
+        ({"scheduled": "/dev/zero"}, ["/dev/zero, which is no file that could be read to its"]),
+        ({"images": "/dev/null"}, ["/dev/null, which is no file that could be read to its"]),
+        ({"images": "pipe"}, ["pipe, which is no file that could be read to its end"]),
         ({"scheduled": "no.pth"}, ["inputs.weights in schedule.yaml", "no.pth, which does not"]),
     ],
 )
@@ -103,6 +112,28 @@ def test_too_few_clusters(labels, found):
 @pytest.mark.parametrize("launcher", ["python", "torchrun", "torchrun --nnodes 2 --rdzv-id=x"])
 def test_launchers_that_torchrun_takes(launcher):
     check_launcher(launcher)
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ("--help", "it would start no stage"),
+        ("'--nnodes", "No closing quotation"),
+        ("train.py", "it would start something else than a stage"),
+        ("-m train", "it would start something else than a stage"),
+        ("--no-python", "it would start something else than a stage"),
+        ("--", "it would start something else than a stage"),
+        ("--nproc-per-node two", "invalid literal"),
+        ("--nproc-per-node 0", "0 processes, where 1 to 1024 are possible"),
+        ("--nproc-per-node 1000000", "1000000 processes, where"),
+        ("--nnodes 1:many", "invalid literal"),
+    ],
+)
+def test_what_torchrun_takes_and_no_stage_would_start_by(options, problem, capfd):
+    with pytest.raises(SettingError, match="torchrun does not take these options") as caught:
+        check_launcher(f"torchrun {options}")
+    assert f"found:   torchrun {options}: {problem}" in str(caught.value)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_misspelt_option_of_torchrun():

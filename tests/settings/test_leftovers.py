@@ -118,3 +118,13 @@ def test_configure_removes_outputs_and_nothing_else(repository):
     assert (repository / kept / "weights").read_text() == "03\n"
     dvc("checkout")
     assert all((repository / path).exists() for path in removed)
+
+
+def test_without_a_repository_or_with_a_broken_lock_nothing_goes(repository):
+    lock = repository / "dvc.lock"
+    content = lock.read_text()
+    lock.write_text("stages: [")
+    assert leftovers(RunPaths(), KNOWN) == ([], [])
+    lock.write_text(content)
+    (repository / ".dvc").rename(repository / "not-dvc")
+    assert leftovers(RunPaths(), KNOWN) == ([], [])

@@ -80,7 +80,7 @@ def test_settings_cannot_be_changed():
         ("k1", 1, "1", "whole number, >= 2, <= 1000"),
         ("seed", -1, "-1", "whole number, >= 0, < 2147483648"),
         ("seed", 2**31, "2147483648", "whole number, >= 0, < 2147483648"),
-        ("num_instances", 1, "1", "whole number, >= 2"),
+        ("num_instances", 1, "1", "whole number, >= 2, <= 1024"),
         # no such choice
         ("dataset", "market", "'market'", "demo | market1501 | msmt17 | veri776 | table | folder"),
         ("part_refinement", "part", "'part'", "agreement | constant | parts | none"),
@@ -281,3 +281,30 @@ def test_backbones(backbone):
 @pytest.mark.parametrize("backbone", ["resnet", "timm/", "timm/Res Net", "timm/../x"])
 def test_other_backbones_are_refused(backbone):
     assert "timm/NAME" in refusal(backbone=backbone)
+
+
+@pytest.mark.parametrize(
+    "key", [key for key, field in Params.model_fields.items() if field.annotation in (int, float)]
+)
+def test_every_number_has_an_end(key):
+    for value in (10**26, -(10**26), float("nan"), float("inf"), 1e300):
+        assert f"`{key}`" in refusal(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("demo_distractors", 10**11),
+        ("batch_size", 10**9),
+        ("iterations", 10**7),
+        ("temperature", 1e-300),
+        ("launcher", "torchrun --nnodes 1\n--help"),
+        ("launcher", "torchrun \x00"),
+        ("weights", "a\x00b"),
+        ("weights", "a\nb"),
+        ("device", f"cuda:{'9' * 5000}"),
+        ("backbone", "timm/vit\n"),
+    ],
+)
+def test_what_cannot_run_is_refused(key, value):
+    assert f"`{key}`" in refusal(**{key: value})

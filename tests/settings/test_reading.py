@@ -1,5 +1,7 @@
 """Settings files that are missing, broken or misspelt."""
 
+import time
+
 import pytest
 
 from pplr.errors import MissingInputError, SettingError
@@ -25,15 +27,35 @@ def test_a_missing_file(tmp_path):
         (b"beta: 0.3\n---\nbeta: 0.4\n", "another document"),
         (b"beta: \xff\n", "invalid start byte"),
         (b"lr: 2001-99-99\n", "month"),
+        (b"beta: " + b"[" * 3000, "nested more than 10 deep"),
+        (b"beta: " + b"{a: " * 3000, "nested more than 10 deep"),
+        (b"beta:\n  " + b"- " * 3000 + b"x\n", "nested more than 10 deep"),
+        (b"beta: &a [1, 2]\nk: [*a, *a, *a]\n", "an alias, *a"),
+        (b"#" * 2**21, "more than 1,048,576 characters"),
+        (b"beta: " + b"9" * 5000, "integer string conversion"),
     ],
 )
 def test_a_file_that_is_no_yaml_mapping(tmp_path, content, found):
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
+    start = time.monotonic()
     with pytest.raises(SettingError, match="no YAML mapping") as caught:
         load_params(path)
     assert found in str(caught.value)
     assert str(path) in str(caught.value)
+    assert time.monotonic() - start < 1
+
+
+def test_a_mark_of_the_byte_order_is_passed_over(tmp_path):
+    (tmp_path / "p.yaml").write_text("beta: 0.3\n", encoding="utf-8-sig")
+    assert load_yaml(tmp_path / "p.yaml") == {"beta": 0.3}
+
+
+def test_a_long_value_is_cut_in_the_error(tmp_path):
+    (tmp_path / "p.yaml").write_text(f"beta: {'x' * 100_000}\n")
+    with pytest.raises(SettingError) as caught:
+        load_params(tmp_path / "p.yaml")
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_bad_setting_in_a_file_names_the_file(tmp_path):

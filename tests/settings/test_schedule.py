@@ -127,6 +127,8 @@ def test_a_schedule_by_hand_is_read(tmp_path):
         ("inputs", "{images: i, weights: }"),
         ("inputs", "{images: i, weights: ''}"),
         ("inputs", "{images: 5, weights: w}"),
+        ("inputs", '{images: "a\\nb", weights: w}'),
+        ("inputs", '{images: i, weights: "a\\0"}'),
     ],
 )
 def test_a_schedule_that_cannot_be_used(tmp_path, key, value):
@@ -135,6 +137,11 @@ def test_a_schedule_that_cannot_be_used(tmp_path, key, value):
         load_schedule(path)
     assert str(path) in str(caught.value)
     assert "pplr configure" in str(caught.value)
+
+
+def test_a_path_with_a_line_break_is_refused():
+    with pytest.raises(SettingError, match="`inputs` in the schedule cannot be used"):
+        make_schedule(epochs=1, evaluate_every=1, images="a\nb", weights="w")
 
 
 def test_an_unknown_key(tmp_path):
