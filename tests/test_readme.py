@@ -1,21 +1,134 @@
-"""What the README shows is run."""
+"""What the README and the other pages show is run."""
 
+import hashlib
+import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
-from tests.tiny import ROOT, working_in
+from pplr.datasets.table import read_table
+from pplr.runs.progress import format_history, read_history
+from pplr.settings.configure import parse_overrides
+from pplr.settings.params import parse_params
+from pplr.settings.presets import PRESETS
+from pplr.storage.layout import RunPaths
+from tests.datasets.trees import rows_of, write_images
+from tests.tiny import ROOT, make_workspace, working_in
 
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    block
+    for page in PAGES
+    for block in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.M | re.S)
+]
+
+
+def blocks(language):
+    return [text for found, text in BLOCKS if found == language]
+
+
+def output(start):
+    """Return the one block of output that starts so."""
+    (block,) = (text for text in blocks("text") if text.startswith(start))
+    return block
+
+
+def test_every_block_is_of_a_kind_that_is_tested():
+    assert {language for language, _ in BLOCKS} == {"sh", "python", "text", "csv", ""}
+    assert all("─►" in text for text in blocks(""))  # drawings
+    # each of these has a test below
+    starts = {text.split()[0] for text in blocks("text")}
+    assert starts == {"alternation", "ERROR:", "There"}
+    assert len(blocks("text")) == 3
+
+
+# --- python --------------------------------------------------------------------------------
 
 
 def test_there_are_examples():
-    assert any("open_run" in block for block in BLOCKS)
-    assert any("zarr.open" in block for block in BLOCKS)
+    assert any("open_run" in block for block in blocks("python"))
+    assert any("zarr.open" in block for block in blocks("python"))
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", blocks("python"))
 def test_an_example_runs(tiny_run, block, capsys):
     with working_in(tiny_run):
         exec(compile(block, "README.md", "exec"), {})
     assert capsys.readouterr().out
+
+
+# --- output --------------------------------------------------------------------------------
+
+
+def test_the_table_of_the_demo_ends_with_the_committed_metrics():
+    lines = [line.split() for line in output("alternation").splitlines()[1:]]
+    schedule = YAML(typ="safe").load(ROOT / "schedule.yaml")
+    assert [line[0] for line in lines] == ["init", *schedule["alternations"]]
+    metrics = json.loads((ROOT / "metrics.json").read_text())
+    assert lines[-1][-2:] == [f"{metrics[name]:.3f}" for name in ("mAP", "rank1")]
+
+
+def test_the_table_of_the_demo_is_that_of_the_run():
+    history = RunPaths(ROOT).history
+    lock = YAML(typ="safe").load(ROOT / "dvc.lock")["stages"]["summarize"]["outs"]
+    (recorded,) = (out["md5"] for out in lock if out["path"] == "data/history.csv")
+    content = history.read_bytes() if history.is_file() else b""
+    if hashlib.md5(content).hexdigest() != recorded:
+        pytest.skip("the committed run is not in data/: `make demo` or `dvc pull` brings it")
+    assert output("alternation").rstrip() == format_history(read_history(history)).rstrip()
+
+
+def shown_as(block, text):
+    """Return whether a text is as a block shows it, where … stands for anything in a line."""
+    pattern = re.escape(block.strip()).replace("…", "[^\n]*")
+    return re.search(pattern, text) is not None
+
+
+def test_what_dvc_says_of_a_misspelt_setting(tmp_path):
+    for name in ("dvc.yaml", "params.yaml", "schedule.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    dvc = str(Path(sys.executable).with_name("dvc"))
+    for command in (["git", "init", "-q"], [dvc, "init", "-q"], ["git", "add", "."]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+    subprocess.run(["git", *identity, "commit", "-qm", "x"], cwd=tmp_path, check=True)
+    command = [dvc, "exp", "run", "-S", "btea=0.3"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert shown_as(output("ERROR:"), done.stderr)
+
+
+def test_what_check_settings_says_of_a_misspelt_setting(tmp_path):
+    with working_in(make_workspace(tmp_path)):
+        with Path("params.yaml").open("a") as params:
+            params.write("btea: 0.3\n")
+        command = [sys.executable, "-m", "stages.launch", "check-settings"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert shown_as(output("There"), done.stderr)
+
+
+# --- tables and commands -------------------------------------------------------------------
+
+
+def test_the_table_of_ones_own(tmp_path):
+    (text,) = blocks("csv")
+    write_images(tmp_path, [line.split(",")[0] for line in text.splitlines()[1:]])
+    (tmp_path / "mine.csv").write_text(text)
+    tables = read_table(tmp_path)
+    assert rows_of(tables["train"]) == [("shop/0001.jpg", -1, 0)]
+    assert rows_of(tables["query"]) == [("shop/0007.jpg", 12, 0)]
+    assert rows_of(tables["gallery"]) == [("gate/0093.jpg", 12, 1)]
+
+
+@pytest.mark.parametrize(
+    "override", sorted(set(re.findall(r"(?:-S|--set) '?([\w]+=[^\s'`]+)", "".join(blocks("sh")))))
+)
+def test_settings_in_commands_are_allowed(override):
+    if override != "launcher=torchrun":  # its options follow
+        parse_params(PRESETS["market1501"] | parse_overrides([override]), where="README")
