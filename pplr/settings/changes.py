@@ -1,6 +1,8 @@
 """What replacing the settings of the working tree changes, and doing it."""
 
+import contextlib
 import dataclasses
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from pplr.settings.leftovers import leftovers
 from pplr.settings.reading import load_yaml
 from pplr.settings.schedule import INIT
 from pplr.settings.writing import format_params, format_schedule, merge_params
-from pplr.storage.replacing import remove
+from pplr.storage.replacing import remove, replacing
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,16 @@ class Changes:
 
 
 def find_changes(settings: PipelineSettings) -> Changes:
-    """Return what these settings change in the working tree; nothing is written."""
+    """Return what these settings change in the working tree; nothing is written.
+
+    Raises
+    ------
+    OSError
+        The system refuses params.yaml or schedule.yaml, or one is a folder.
+    """
+    for file in (PATHS.params, PATHS.schedule):
+        if file.exists():
+            file.open("r+").close()
     merged = _merged(PATHS.params, settings)
     texts = {
         PATHS.params: merged or format_params(settings.params),
@@ -63,9 +74,10 @@ def find_changes(settings: PipelineSettings) -> Changes:
 def apply_changes(changes: Changes) -> None:
     """Write params.yaml and schedule.yaml, and remove the outputs that are named."""
     for file, kept in changes.aside.items():
-        file.rename(kept)
-    for file, text in changes.texts.items():
-        file.write_text(text)
+        shutil.copy2(file, kept)
+    with contextlib.ExitStack() as stack:  # all are written before the first takes its place
+        for file, text in changes.texts.items():
+            stack.enter_context(replacing(file)).write_text(text, encoding="utf-8")
     for path in changes.leftovers:
         remove(path)
 

@@ -1,32 +1,97 @@
 """Files and folders that take the place of others as a whole."""
 
+import contextlib
+import fcntl
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_OLD = "old"  # what stood at the path, in the temporary folder, until the new one is in its place
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place when the block succeeds.
+    """Give a temporary path, which takes the place of `path` when the block succeeds.
 
-    A process that is killed in the block, or a block that fails, leaves `path` as it was.
+    It has the final name, in a folder beside `path` that belongs to this process alone: two
+    processes that write the same output do not meet. A process that is killed at any moment, or a
+    block that fails, leaves `path` as it was or as it is to be; what was written is on the disk
+    before it counts. Folders that killed processes have left are cleared.
     """
-    temporary = path.parent / f".{path.name}.partial"
     path.parent.mkdir(parents=True, exist_ok=True)
-    remove(temporary)
-    try:
+    _clear_leftovers(path)
+    with _own_folder(path) as folder:
+        temporary = folder / path.name
         yield temporary
-        if path.is_dir():  # a file is replaced in one step, a folder cannot be
-            remove(path)
+        _sync(temporary)
+        if os.path.lexists(path) and (_is_folder(path) or _is_folder(temporary)):
+            path.rename(folder / _OLD)  # only a file takes another file's place in one step
         temporary.replace(path)
-    finally:
-        remove(temporary)
+        _sync_one(path.parent)
 
 
 def remove(path: Path) -> None:
     """Remove a file, a link or a whole folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
+    if _is_folder(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_folder(path: Path) -> Iterator[Path]:
+    """Make a folder beside a path, locked as long as this process lives, and remove it."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: leftovers stay there
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        _put_back(path, folder)
+        remove(folder)
+        os.close(lock)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Remove the folders beside a path that are locked by no process any more."""
+    for folder in path.parent.glob(f".{path.name}.*.partial"):
+        with contextlib.suppress(OSError):  # another process clears it, or has it still
+            lock = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _put_back(path, folder)
+                remove(folder)
+            finally:
+                os.close(lock)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _put_back(path: Path, folder: Path) -> None:
+    """Bring back what was set aside, where nothing has taken its place."""
+    if os.path.lexists(folder / _OLD) and not os.path.lexists(path):
+        (folder / _OLD).rename(path)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder with all that is in it, is on the disk."""
+    for folder, _, files in os.walk(path):
+        for name in files:
+            _sync_one(Path(folder, name))
+        _sync_one(Path(folder))
+    if path.is_file():
+        _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from pplr.storage.arrays import write_arrays
@@ -15,7 +19,8 @@ def old(tmp_path):
 
 def test_success_replaces_all_of_the_old(old):
     with replacing(old) as temporary:
-        assert temporary.parent == old.parent  # the same file system: moving is renaming
+        assert temporary.name == old.name
+        assert temporary.parent.parent == old.parent  # the same file system: moving is renaming
         temporary.mkdir()
         (temporary / "new.txt").write_text("new")
         assert files_below(old) == {"old.txt": b"old"}  # until the block ends
@@ -37,15 +42,92 @@ def test_failure_leaves_the_old(old, error):
     assert [path.name for path in old.parent.iterdir()] == ["out"]
 
 
-def test_what_a_killed_process_left_is_cleared(old):
-    leftover = old.parent / ".out.partial"
-    leftover.mkdir()
-    (leftover / "half.txt").write_text("half")
-    with replacing(old) as temporary:
-        assert not temporary.exists()
-        temporary.write_text("a file this time")
-    assert old.read_text() == "a file this time"
+# What a process does that is killed at a line of `replacing`, by its number among the calls of a
+# function.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pplr.storage import replacing
+
+function, number = sys.argv[1], int(sys.argv[2])
+module = {"Path": Path, "replacing": replacing, "os": os}[function.partition(".")[0]]
+name = function.partition(".")[2]
+real, calls = getattr(module, name), []
+
+def killing(*arguments):
+    calls.append(1)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+
+setattr(module, name, killing)
+with replacing.replacing(Path("out")) as temporary:
+    temporary.mkdir()
+    (temporary / "new.txt").write_text("new")
+    (temporary / "more.txt").write_text("new")
+"""
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [
+        ("Path.write_text", 1),
+        ("Path.write_text", 2),
+        ("replacing._sync_one", 1),
+        ("replacing._sync_one", 3),
+        ("Path.rename", 1),
+        ("Path.replace", 1),
+        ("replacing._sync_one", 4),
+        ("replacing.remove", 1),
+    ],
+)
+def test_a_process_killed_anywhere_leaves_the_old_or_the_new(tmp_path, what, function, number):
+    old = tmp_path / "out"
+    if what == "folder":
+        old.mkdir()
+        (old / "old.txt").write_text("old")
+    else:
+        old.write_text("old")
+    command = [sys.executable, "-c", KILLED, function, str(number)]
+    killed = subprocess.run(command, cwd=tmp_path, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob(".out.*.partial"))) == 1
+    assert old.exists() == (function != "Path.replace")  # set aside, to be put back
+    with pytest.raises(KeyError), replacing(old):  # the next process, which fails
+        raise KeyError
+    new = {"new.txt": b"new", "more.txt": b"new"}
+    if (function, number) in LATE:
+        assert files_below(old) == new
+    elif what == "folder":
+        assert files_below(old) == {"old.txt": b"old"}
+    else:
+        assert old.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+LATE = [("replacing._sync_one", 4), ("replacing.remove", 1)]  # the new one is in its place
+
+
+def test_two_processes_do_not_meet(old):
+    with replacing(old) as first:
+        first.mkdir()
+        (first / "a.txt").write_text("first")
+        command = [sys.executable, "-c", KILLED, "Path.unlink", "9"]  # is not killed
+        subprocess.run(command, cwd=old.parent, check=True)
+        assert files_below(old) == {"new.txt": b"new", "more.txt": b"new"}
+        assert files_below(first) == {"a.txt": b"first"}
+    assert files_below(old) == {"a.txt": b"first"}
     assert [path.name for path in old.parent.iterdir()] == ["out"]
+
+
+def test_a_folder_that_another_process_has_stays(old):
+    with replacing(old) as first:
+        with replacing(old) as second:
+            second.mkdir()
+        first.mkdir()
+        (first / "a.txt").write_text("first")
+    assert files_below(old) == {"a.txt": b"first"}
 
 
 def test_missing_folders_are_made(tmp_path):
