@@ -40,6 +40,7 @@ EXEMPT = (
     "pplr/storage/layout.py",
     "pplr/storage/replacing.py",
     "stages/dependencies.py",
+    "stages/guard.py",
     "stages/launch.py",
     "stages/order.py",
     "stages/settings.py",

@@ -16,7 +16,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 
-from stages import order, settings
+from pplr.settings.groups import MachineSettings
+from stages import guard, order, settings
 
 START = time.monotonic()
 
@@ -31,13 +32,16 @@ def main(stage: str, *arguments: str) -> int:
     from pplr.errors import PplrError, worded
 
     several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started this process
+    guard.end_with_dvc()
     try:
-        launcher = settings.params().launcher
-        if stage in PARALLEL and launcher != "python" and not several:
-            return start_processes(launcher, stage, *arguments)
+        before = guard.read_settings()
+        machine = settings.params().select(MachineSettings)
+        if stage in PARALLEL and machine.launcher != "python" and not several:
+            return start_processes(machine.launcher, stage, *arguments)
         module = importlib.import_module(f"stages.{order.module(stage)}")
-        with process_group() if several else contextlib.nullcontext():
+        with process_group(machine.device) if several else contextlib.nullcontext():
             figures = module.main(*arguments)
+        guard.check_unchanged(stage, before)
     except (PplrError, OSError) as error:
         if several and os.environ["RANK"] != "0":
             time.sleep(SECONDS_FOR_THE_FIRST)
@@ -47,7 +51,8 @@ def main(stage: str, *arguments: str) -> int:
         print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
         return 130  # as shells say it
     if not several or os.environ["RANK"] == "0":
-        write_timing(stage, arguments[0] if arguments else "all", figures or {})
+        name = arguments[0] if arguments else "all"
+        write_timing(stage, name, {"device": machine.device, **(figures or {})})
     return 0
 
 
@@ -65,12 +70,12 @@ def start_processes(launcher: str, *arguments: str) -> int:
 
 
 @contextlib.contextmanager
-def process_group() -> Iterator[None]:
+def process_group(device: str) -> Iterator[None]:
     """Join the processes that torchrun has started; all but the first keep silent."""
     import torch
     import torch.distributed as dist
 
-    on_gpu = settings.params().device.startswith("cuda")
+    on_gpu = device.startswith("cuda")
     if on_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # `cuda` is this one from now on
     dist.init_process_group("nccl" if on_gpu else "gloo")
@@ -85,9 +90,9 @@ def process_group() -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def write_timing(stage: str, name: str, figures: Mapping[str, float]) -> None:
+def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> None:
     """Write how long this process took until now, its device, and the stage's own figures."""
-    values = {"seconds": round(time.monotonic() - START, 2), "device": settings.params().device}
+    values = {"seconds": round(time.monotonic() - START, 2)}
     path = settings.PATHS.timing(stage, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**values, **figures}) + "\n")

@@ -101,6 +101,18 @@ def check_watched(folder: Path, files: Iterable[str]) -> None:
         )
 
 
+def settings_changed(stage: str, changed: list[str]) -> SettingError:
+    """Return the error for settings that were changed while a stage ran that reads them."""
+    return SettingError(
+        what="Settings were changed while a stage ran with the older ones.",
+        where=", ".join(changed),
+        value=f"another value at the end of {stage} than at its start",
+        allowed="the same settings from the start of a stage to its end",
+        next_step="run `dvc repro` again, which runs this stage with the new ones; `dvc exp run "
+        "--temp` runs in a copy, beside which settings can be changed",
+    )
+
+
 def check_device(device: str) -> None:
     """Raise a SettingError where torch cannot use the device."""
     if device == "cpu":
