@@ -39,10 +39,9 @@ def main() -> dict[str, float]:
             start = time.perf_counter()
             broken[name] = decode_images(table, split, **size, workers=params.workers, what=name)
             seconds += time.perf_counter() - start
-        # a split of broken images alone cannot be skipped
-        emptied = any(0 < len(table) == len(broken[name]) for name, table in splits.items())
-        errors = [error for of_split in broken.values() for error in of_split.values()]
-        check_decoded(errors, skip=images.skip_broken and not emptied)
+        errors = {name: list(of_split.values()) for name, of_split in broken.items()}
+        num_images = {name: len(table) for name, table in splits.items()}
+        check_decoded(errors, num_images, skip=images.skip_broken)
         left = {name: table.without(broken[name]) for name, table in splits.items()}
         check_tables(left, source)
         for name, table in splits.items():

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pplr.datasets.files import SUFFIXES
 from pplr.datasets.image_checks import NUM_SHOWN, shown
 from pplr.errors import DataError, MissingInputError
 
@@ -22,7 +23,7 @@ def no_images(root: Path) -> MissingInputError:
     return _missing(
         root,
         "There are no images in the folder." if root.is_dir() else "There is no such folder.",
-        allowed="a folder of images, in folders of its own or not",
+        allowed=f"a folder of images ({' '.join(sorted(SUFFIXES))}), in folders of its own or not",
         next_step="name the folder of the images with --data-dir",
     )
 

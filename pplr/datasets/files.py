@@ -1,7 +1,10 @@
 """Image files below a data folder: which there are, and opening one."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -17,8 +20,17 @@ from pplr.datasets.image_checks import (
     undecodable,
 )
 from pplr.datasets.image_table import ImageTable
+from pplr.datasets.pixels import to_rgb
+from pplr.errors import PplrError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+SUFFIXES = {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".webp", ".avif", ".ppm", ".pgm", ".pbm", ".pnm"),
+}
+# Pillow goes by a file's content. All its formats would do more than decode: EPS starts a program.
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+# What a system puts beside the files of people: previews and settings of its own
+SYSTEM_NAMES = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "@eadir", "__macosx"}
 MAX_PIXELS = 64 * 2**20  # of one image; a few bytes can claim to be any number of them
 
 
@@ -27,7 +39,7 @@ def make_table(
     rows: Iterable[tuple[str, int, int]],
     *,
     where: Path,
-    distractor: int | None = None,
+    passed_over: Mapping[str, int] | None = None,
 ) -> ImageTable:
     """Return the table of images (path below root, pid, camid), sorted by path.
 
@@ -47,7 +59,7 @@ def make_table(
         pids=np.array([pid for _, pid, _ in rows], np.int32),
         camids=np.array([camid for _, _, camid in rows], np.int32),
         open_image=partial(_open_row, root, paths),
-        distractor=distractor,
+        passed_over=passed_over or {},
     )
 
 
@@ -65,14 +77,25 @@ def empty_table() -> ImageTable:
     return ImageTable(paths=(), pids=none, camids=none, open_image=partial(_open_row, Path(), ()))
 
 
-def image_names(folder: Path) -> list[str]:
-    """Return the names of the images in a folder, sorted; hidden files are passed over."""
-    return [path.name for path in entries(folder) if is_image(path)]
-
-
 def entries(folder: Path) -> list[Path]:
-    """Return what is in a folder by name, without hidden files and folders."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    """Return what is in a folder by name, without hidden files and those of the system."""
+    return sorted(path for path in folder.iterdir() if not _is_hidden(path.name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def find_images(files: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
+    """Return the images among files, and how many others there are of each suffix."""
+    images = []
+    passed_over: Counter[str] = Counter()
+    for file in files:
+        if is_image(file):
+            images.append(file)
+        elif not file.is_dir():
+            passed_over[file.suffix.lower()] += 1
+    return images, passed_over
 
 
 def is_image(path: Path) -> bool:
@@ -96,19 +119,31 @@ def _open_row(root: Path, paths: tuple[str, ...], row: int) -> Image.Image:
 
 
 def open_rgb(path: Path) -> Image.Image:
-    """Return an image file's content, turned as its EXIF tag says, in RGB by Pillow's conversion.
+    """Return an image file's content in RGB, as `to_rgb`, turned as its EXIF tag says.
+
+    A picture that a phone stores on its side is turned as every viewer turns it; the field's
+    official code does not, and no image of Market-1501 has such a tag. Of several frames or pages
+    it is the first.
 
     Raises
     ------
     DataError
-        The file cannot be decoded, or claims to have more than `MAX_PIXELS`.
+        The file cannot be decoded, claims to have more than `MAX_PIXELS`, or to hold numbers of
+        unknown range.
     """
     try:
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise too_many_pixels(image.width, image.height, MAX_PIXELS)
-            ImageOps.exif_transpose(image, in_place=True)
-            return image if image.mode == "RGB" else image.convert("RGB")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tags that are not read, and without the path
+            # not by path: Pillow maps such a file with the wrong width where a TIFF is to be turned
+            with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise too_many_pixels(path, image.width, image.height, MAX_PIXELS)
+                image.load()
+                with contextlib.suppress(Exception):  # tags that cannot be read turn nothing
+                    ImageOps.exif_transpose(image, in_place=True)
+                return to_rgb(image, path)
+    except PplrError:
+        raise
     # Besides OSError, Pillow's decoders let through whatever their parsing of broken bytes runs
     # into: SyntaxError, struct.error, IndexError, OverflowError, …
     except Exception as error:

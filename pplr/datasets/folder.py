@@ -1,9 +1,10 @@
 """Reader of a plain folder of images without labels."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pplr.datasets.checks import no_images
-from pplr.datasets.files import empty_table, entries, is_image, make_table
+from pplr.datasets.files import empty_table, entries, find_images, make_table
 from pplr.datasets.image_checks import check_not_withdrawn, linked_folder
 from pplr.datasets.image_table import UNKNOWN, ImageTable
 
@@ -21,17 +22,16 @@ def read_folder(root: Path) -> dict[str, ImageTable]:
         A link leads nowhere, or to a folder.
     """
     check_not_withdrawn(root)
-    paths = _image_paths(root) if root.is_dir() else []
-    if not paths:
+    images, passed_over = find_images(_files(root) if root.is_dir() else ())
+    if not images:
         raise no_images(root)
-    rows = [(path, UNKNOWN, UNKNOWN) for path in paths]
-    train = make_table(root, rows, where=root)
+    rows = [(path.relative_to(root).as_posix(), UNKNOWN, UNKNOWN) for path in images]
+    train = make_table(root, rows, where=root, passed_over=passed_over)
     return {"train": train, "query": empty_table(), "gallery": empty_table()}
 
 
-def _image_paths(root: Path) -> list[str]:
-    """Return the paths of all images below root, relative to it."""
-    paths = []
+def _files(root: Path) -> Iterator[Path]:
+    """Yield all files below root."""
     waiting = [root]
     while waiting:
         for path in entries(waiting.pop()):
@@ -39,6 +39,5 @@ def _image_paths(root: Path) -> list[str]:
                 if path.is_symlink():
                     raise linked_folder(path)
                 waiting.append(path)
-            elif is_image(path):
-                paths.append(path.relative_to(root).as_posix())
-    return paths
+            else:
+                yield path

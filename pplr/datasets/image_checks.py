@@ -3,7 +3,7 @@
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -68,9 +68,35 @@ def check_not_withdrawn(root: Path, paths: Sequence[str] = ()) -> None:
         )
 
 
-def too_many_pixels(width: int, height: int, most: int) -> ValueError:
-    """Return the reason for which an image that claims to be so large is not decoded."""
-    return ValueError(f"{width} × {height} pixels: exceeds limit of {most}")
+def too_many_pixels(path: Path, width: int, height: int, most: int) -> DataError:
+    """Return the error for an image that claims to be so large, which is not decoded."""
+    return DataError(
+        what="An image is too large.",
+        where=str(path),
+        value=f"{width} × {height} pixels: exceeds limit of {most}",
+        allowed=f"width × height of at most {most} pixels",
+        next_step="make it smaller, cut it into images of one person each, or delete it",
+    )
+
+
+def unknown_range(path: Path, mode: str) -> DataError:
+    """Return the error for an image of numbers of which nothing says what is white.
+
+    Parameters
+    ----------
+    path
+        Its file.
+    mode
+        Pillow's mode of it.
+    """
+    kind = "floating-point numbers" if mode == "F" else "whole numbers of 32 bits, or signed ones"
+    return DataError(
+        what="An image's values have no known range.",
+        where=str(path),
+        value=f"{kind} (Pillow's mode {mode})",
+        allowed="8 bits, or grey of 16 bits from 0 (black) to 65535 (white)",
+        next_step="convert the file to 8 or 16 bits by the range that you know its values have",
+    )
 
 
 def undecodable(path: Path, error: Exception) -> DataError:
@@ -121,31 +147,45 @@ def check_room(folder: Path, num_bytes: int) -> None:
         )
 
 
-def check_decoded(broken: Sequence[PplrError], *, skip: bool) -> None:
+def check_decoded(
+    broken: Mapping[str, Sequence[PplrError]], num_images: Mapping[str, int], *, skip: bool
+) -> None:
     """Raise one DataError that names the first `MAX_LISTED` broken images, or print so.
 
     Parameters
     ----------
     broken
-        The errors of all images that could not be decoded.
+        The errors of all images that could not be decoded, by split.
+    num_images
+        How many images each split has. One of broken images alone cannot be skipped.
     skip
-        Whether these are left out, and only told.
+        Whether broken images are left out, and only told.
     """
-    if not broken:
+    errors = [error for of_split in broken.values() for error in of_split]
+    if not errors:
         return
-    names = [f"{error.where}: {error.value}" for error in broken[:MAX_LISTED]]
-    if len(broken) > MAX_LISTED:
-        names.append(f"and {len(broken) - MAX_LISTED} more")
+    emptied = [
+        split for split, of_split in broken.items() if len(of_split) == num_images[split] > 0
+    ]
+    names = [f"{error.where}: {error.value}" for error in errors[:MAX_LISTED]]
+    if len(errors) > MAX_LISTED:
+        names.append(f"and {len(errors) - MAX_LISTED} more")
     listed = "\n           ".join(names)
-    if skip:
-        print(f"left out: {len(broken)} images that cannot be decoded\n           {listed}")
+    if skip and not emptied:
+        print(f"left out: {len(errors)} images that cannot be decoded\n           {listed}")
         return
-    if len(broken) == 1:
-        raise broken[0]
+    if emptied:
+        what = f"No image of {' and '.join(emptied)} can be decoded."
+        next_step = "replace these files; `skip_broken` does not leave out a whole split"
+    elif len(errors) == 1:
+        raise errors[0]
+    else:
+        what = f"{len(errors)} images cannot be decoded."
+        next_step = "replace or remove these files, or set `skip_broken: true`"
     raise DataError(
-        what=f"{len(broken)} images cannot be decoded.",
+        what=what,
         where="the folder of the images",
         value=listed,
-        allowed="images that PIL can open",
-        next_step="replace or remove these files, or set `skip_broken: true`",
+        allowed="images that Pillow can open",
+        next_step=next_step,
     )

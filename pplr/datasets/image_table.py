@@ -1,7 +1,7 @@
 """What every reader of a data set returns: which images there are, and how to open one."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -28,6 +28,8 @@ class ImageTable:
         in any process and in any order.
     distractor
         The pid of distractors, which are nobody's match; None where the data set has none.
+    passed_over
+        How many files beside the images were not read, by suffix.
     """
 
     paths: tuple[str, ...]
@@ -35,6 +37,7 @@ class ImageTable:
     camids: NDArray[np.int32]
     open_image: Callable[[int], Image.Image]
     distractor: int | None = None
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert self.pids.shape == self.camids.shape == (len(self.paths),)

@@ -1,12 +1,12 @@
 """Layouts of three folders, in which an image's name tells its identity and its camera."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from pplr.datasets.checks import unread_names, unusable_folder
-from pplr.datasets.files import image_names, make_table
+from pplr.datasets.files import entries, find_images, make_table
 from pplr.datasets.image_checks import check_not_withdrawn
 from pplr.datasets.image_table import ImageTable
 
@@ -26,7 +26,8 @@ class NamedFolders:
     archive
         The folder that the published archive unpacks to.
     distractor
-        The pid of distractors; None where there are none.
+        The pid of distractors in the gallery, unless a query has it: then it is a person as any
+        other. None where there are none.
     junk
         The pid of images too poor to judge, which are left out; None where there are none.
     """
@@ -53,7 +54,10 @@ def read_named_folders(root: Path, layout: NamedFolders) -> dict[str, ImageTable
         `open_image`, if the image cannot be decoded.
     """
     check_not_withdrawn(root)
-    return {split: _read_folder(root, name, layout) for split, name in layout.folders.items()}
+    tables = {split: _read_folder(root, name, layout) for split, name in layout.folders.items()}
+    if layout.distractor not in tables["query"].pids:
+        tables["gallery"] = replace(tables["gallery"], distractor=layout.distractor)
+    return tables
 
 
 def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
@@ -67,7 +71,8 @@ def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
     )
     if not (root / folder).is_dir():
         raise unusable()
-    names = image_names(root / folder)
+    images, passed_over = find_images(entries(root / folder))
+    names = [path.name for path in images]
     check_not_withdrawn(root, names)
     matches = [(name, layout.name.fullmatch(name)) for name in names]
     unread = [name for name, match in matches if match is None]
@@ -77,4 +82,4 @@ def _read_folder(root: Path, folder: str, layout: NamedFolders) -> ImageTable:
     kept = [row for row in rows if row[1] != layout.junk]
     if not kept:
         raise unusable(junk=layout.junk if names else None)
-    return make_table(root, kept, where=root / folder, distractor=layout.distractor)
+    return make_table(root, kept, where=root / folder, passed_over=passed_over)

@@ -1,5 +1,7 @@
 """What is told of a data set's splits: counts and warnings, on which no stage depends."""
 
+import os
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from pplr.datasets.image_checks import shown
@@ -55,4 +57,29 @@ def remarks(dataset: str, tables: Mapping[str, ImageTable]) -> list[str]:
                 f"{lost} of {len(query)} queries have no correct image in the gallery: "
                 "they do not count"
             )
+    return [*lines, *_remarks_on_files(tables)]
+
+
+def _remarks_on_files(tables: Mapping[str, ImageTable]) -> list[str]:
+    """Return what is unusual about the files of the images, one line each."""
+    lines = []
+    passed_over: Counter[str] = Counter()
+    alike = []
+    for table in tables.values():
+        passed_over += Counter(table.passed_over)
+        files = defaultdict(list)
+        for path in table.paths:
+            files[os.path.splitext(path)[0]].append(path)  # noqa: PTH122 — thrice as fast
+        alike += [" and ".join(paths) for paths in files.values() if len(paths) > 1]
+    if passed_over:
+        counts = [f"{suffix or 'no suffix'} {n}" for suffix, n in passed_over.most_common()]
+        lines.append(
+            f"{passed_over.total()} files are no images by their suffix and were passed over: "
+            f"{shown(counts)}"
+        )
+    if alike:
+        lines.append(
+            f"{len(alike)} names stand there with several suffixes: {shown(alike)}; "
+            "if they are one picture, remove the copies"
+        )
     return lines

@@ -5,12 +5,10 @@ import numpy as np
 from pplr.datasets.image_table import ImageTable
 
 
-def table(*rows, distractor=None):
+def table(*rows, **options):
     """Return a table of rows (path, pid, camid)."""
     paths, pids, camids = zip(*rows, strict=True) if rows else ((), (), ())
-    return ImageTable(
-        paths, np.array(pids, np.int32), np.array(camids, np.int32), None, distractor=distractor
-    )
+    return ImageTable(paths, np.array(pids, np.int32), np.array(camids, np.int32), None, **options)
 
 
 def tables(train, query, gallery):

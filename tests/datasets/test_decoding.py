@@ -165,9 +165,10 @@ def broken_image(row, reason):
     return DataError(message, where=f"{row}.jpg", value=reason, allowed="x", next_step="mend it")
 
 
-def failure(reasons):
+def failure(reasons, *, num_images=100, skip=False):
+    broken = {"train": [broken_image(*reason) for reason in reasons.items()], "query": []}
     with pytest.raises(DataError) as caught:
-        check_decoded([broken_image(*reason) for reason in reasons.items()], skip=False)
+        check_decoded(broken, {"train": num_images, "query": 0}, skip=skip)
     return str(caught.value)
 
 
@@ -182,7 +183,7 @@ def test_all_broken_images_stand_in_one_error():
         "  found:   0.jpg: cut\n"
         "           3.jpg: empty\n"
         "           5.jpg: no JPEG\n"
-        "  allowed: images that PIL can open\n"
+        "  allowed: images that Pillow can open\n"
         "  next:    replace or remove these files, or set `skip_broken: true`"
     )
 
@@ -196,8 +197,19 @@ def test_more_than_twenty_are_shortened(broken, listed, more):
     assert (" more\n" in message) == (more is not None)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_split_of_broken_images_alone_is_not_advised_to_be_skipped(number, skip):
+    message = failure(dict.fromkeys(range(number), "cut"), num_images=number, skip=skip)
+    assert message.startswith("No image of train can be decoded.\n")
+    assert "0.jpg: cut" in message
+    assert "next:    replace these files; `skip_broken` does not leave out a whole split" in message
+    assert "set `skip_broken" not in message
+
+
 def test_broken_images_are_skipped_and_told(capsys):
-    check_decoded([broken_image(0, "cut"), broken_image(3, "empty")], skip=True)
+    broken = {"train": [broken_image(0, "cut")], "query": [broken_image(3, "empty")]}
+    check_decoded(broken, {"train": 2, "query": 2}, skip=True)
     told = capsys.readouterr().out
     indent = " " * 11
     assert told == (

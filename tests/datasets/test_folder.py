@@ -14,8 +14,11 @@ def root(tmp_path):
 
 def test_all_images_are_trained_on(root):
     (root / "notes.txt").write_text("no image")
-    write_images(root, [".hidden.jpg", ".cache/x.jpg"])
+    (root / "a" / "phone.HEIC").touch()
+    (root / "Thumbs.db").touch()
+    write_images(root, [".hidden.jpg", "a/._c.JPG", ".cache/x.jpg", "a/@eaDir/c.JPG"])
     tables = read_folder(root)
+    assert tables["train"].passed_over == {".txt": 1, ".heic": 1}
     assert rows_of(tables["train"]) == [
         ("a/c.JPG", -1, -1),
         ("a/d e/ä.png", -1, -1),
@@ -63,6 +66,14 @@ def test_no_images(tmp_path, name):
     (tmp_path / "file").touch()
     with pytest.raises(MissingInputError, match=r"There (are no images|is no such folder)"):
         read_folder(tmp_path / name)
+
+
+def test_a_folder_of_images_that_are_not_read_says_which_are(tmp_path):
+    (tmp_path / "a.heic").touch()
+    with pytest.raises(MissingInputError, match="There are no images") as caught:
+        read_folder(tmp_path)
+    assert "holds a.heic" in str(caught.value)
+    assert "(.avif .bmp .gif .jfif .jp2 .jpe .jpeg .jpg .pbm " in str(caught.value)
 
 
 def test_names_that_are_no_text(root):

@@ -74,7 +74,9 @@ def test_other_files_are_passed_over(root):
     (train / "readme.txt").write_text("hello")
     (train / "._0002_c1s1_000451_03.jpg").write_bytes(b"resource fork")
     (train / "folder.jpg").mkdir()
-    assert len(read_market1501(root)["train"].paths) == 2
+    table = read_market1501(root)["train"]
+    assert len(table.paths) == 2
+    assert table.passed_over == {".txt": 1}
 
 
 def test_images_are_turned_upright_and_made_rgb(root):

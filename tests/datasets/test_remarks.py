@@ -1,3 +1,5 @@
+import pytest
+
 from pplr.datasets.remarks import format_counts, remarks
 from tests.datasets.tables import TRAIN, table, tables
 
@@ -38,3 +40,32 @@ def test_nothing_to_evaluate_is_remarked():
     assert remarks("folder", tables(TRAIN, table(), table())) == [
         "no query has a known identity: there will be nothing to evaluate"
     ]
+
+
+def test_files_that_are_passed_over_are_counted_by_suffix():
+    train = table(("a", 1, 0), passed_over={".heic": 9, "": 1})
+    found = tables(train, table(), table(passed_over={".heic": 1, ".txt": 2}))
+    assert remarks("folder", found)[1:] == [
+        "13 files are no images by their suffix and were passed over: .heic 10, .txt 2, no suffix 1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (
+            ["a/b.jpg", "a/b.png", "c.jpg"],
+            "1 names stand there with several suffixes: a/b.jpg and a/b.png;",
+        ),
+        (
+            ["b.JPG", "b.jpg", "b.tif"],
+            "1 names stand there with several suffixes: b.JPG and b.jpg and",
+        ),
+        (["a/b.jpg", "c/b.png"], None),
+        (["A.JPG", "a.jpg"], None),  # two names
+        (["b.jpg", "b.jpg.jpg"], None),  # as in Market-1501
+    ],
+)
+def test_one_picture_in_two_files_is_remarked(paths, said):
+    found = tables(table(*[(path, -1, -1) for path in paths]), table(), table())
+    assert [line[: len(said or "")] for line in remarks("folder", found)[1:]] == [said] * bool(said)

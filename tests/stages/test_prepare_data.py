@@ -146,7 +146,9 @@ def test_a_split_of_broken_images_alone_is_an_error(
     images.mkdir()
     (images / "one.jpg").write_bytes(b"")
     assert prepare(tmp_path / "work", "folder", images, skip_broken=True) == 1
-    assert "cannot be decoded" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "No image of train can be decoded." in error
+    assert "`skip_broken` does not leave out a whole split" in error
     assert not (tmp_path / "work/data/dataset.zarr").exists()
 
 
