@@ -152,11 +152,13 @@ def nothing_to_train_on(file: Path) -> DataError:
     return _unread("images are of the split train.", file, (), "some images to train on")
 
 
-def check_column(file: Path, name: str, values: Sequence[str], wrong: Sequence[bool]) -> None:
-    """Raise a DataError for the values of a table's column that are wrong, with their rows."""
+def check_column(
+    file: Path, name: str, texts: Sequence[str], places: Sequence[str], *, wrong: Sequence[bool]
+) -> None:
+    """Raise a DataError for the values of a table's column that are wrong, with their places."""
     rows = [
-        f"row {row}: {value!r}"
-        for row, (value, is_wrong) in enumerate(zip(values, wrong, strict=True), start=1)
+        f"{place}: {text!r}"
+        for text, place, is_wrong in zip(texts, places, wrong, strict=True)
         if is_wrong
     ]
     if rows:
@@ -170,7 +172,7 @@ def unreadable_table(file: Path, error: Exception) -> DataError:
         what="The table cannot be read.",
         where=str(file),
         value=" ".join(str(error).split()),
-        allowed="a CSV file with a line of column names, in UTF-8, or a Parquet file",
+        allowed="a CSV file in UTF-8 with a line of column names, or a Parquet file",
         next_step="write the file anew",
     )
 
@@ -178,15 +180,32 @@ def unreadable_table(file: Path, error: Exception) -> DataError:
 def check_columns(
     file: Path, found: Sequence[str], *, required: Sequence[str], optional: Sequence[str]
 ) -> None:
-    """Raise a DataError unless a table has the columns it must have."""
+    """Raise a DataError unless a table has the columns it must have, and each of them once."""
     absent = [name for name in required if name not in found]
-    if absent:
+    twice = [name for name in (*required, *optional) if found.count(name) > 1]
+    if absent or twice:
+        what = f"no column {' and no column '.join(absent)}"
+        if not absent:
+            what = f"more than one column {' and '.join(twice)}"
         raise DataError(
-            what=f"The table has no column {' and no column '.join(absent)}.",
+            what=f"The table has {what}.",
             where=str(file),
-            value=", ".join(found),
-            allowed=f"the columns {', '.join(required)} and, if known, {', '.join(optional)}",
+            value=shown(found) or "no columns",
+            allowed=f"the columns {', '.join(required)} and, if known, {', '.join(optional)}, each "
+            "once; in CSV, separated by comma, semicolon or tab",
             next_step="name the columns so",
+        )
+
+
+def check_width(file: Path, line: int, row: Sequence[str], names: Sequence[str]) -> None:
+    """Raise a DataError where a line of a table has not a value for each column."""
+    if len(row) != len(names):
+        raise DataError(
+            what="A line of the table has too few or too many values.",
+            where=f"{file}, line {line}",
+            value=f"{len(row)} values: {shown(row)}",
+            allowed=f"{len(names)}, as many as the line of column names has",
+            next_step="mend the line; a value that holds the separator stands in quotes",
         )
 
 

@@ -31,7 +31,8 @@ def read_market1501(root: Path) -> dict[str, ImageTable]:
     """Return the tables of Market-1501, or of any data set in its layout.
 
     Junk images (person -1, boxes too poor to judge) are left out; distractors (person 0000) stay,
-    with pid 0. As `read_named_folders`, which lists the errors.
+    with pid 0, and where a query shows 0000, that is a person as any other, as evaluation takes it.
+    As `read_named_folders`, which lists the errors.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ VERSIONS = (("train", "test"), ("mask_train_v2", "mask_test_v2"))
 ARCHIVES = ("MSMT17_V1", "MSMT17_V2", "MSMT17")
 
 # folder of a person / person, number, camera, time, frame, box; then the person's number
-_LINE = re.compile(r"([0-9]+/[0-9]+_[0-9]+_([0-9]{2})_\S+) ([0-9]{1,9})")
+_LINE = re.compile(r"([0-9]+/[0-9]+_[0-9]+_([0-9]{2})_[^\s/]+)\s+([0-9]{1,9})")
 _FORM = "PPPP/PPPP_NNN_CC_….jpg PPPP, such as 0000/0000_000_01_0303morning_0015_0.jpg 0"
 
 PUBLISHED = {
@@ -80,7 +80,7 @@ def _read_list(root: Path, name: str, folder: str) -> list[tuple[str, int, int]]
     """Return (path, pid, camid) of each line of a list."""
     if not (root / name).is_file():
         raise no_list(root / name, chain.from_iterable(LISTS.values()))
-    lines = (root / name).read_text(errors="replace").splitlines()
+    lines = (root / name).read_text("utf-8-sig", errors="replace").splitlines()
     matches = [(line, _LINE.fullmatch(line.strip())) for line in lines if line.strip()]
     unread = [line for line, match in matches if match is None or match[2] == "00"]
     if unread:

@@ -38,12 +38,13 @@ def check_tables(tables: Mapping[str, ImageTable], source: Path) -> None:
 def num_valid_queries(query: ImageTable, gallery: ImageTable) -> int:
     """Return how many queries have a correct image in the gallery.
 
-    Left out are, as in evaluation, images of the query's camera, and the query itself.
+    As in evaluation, an unknown identity has none, and left out are images of the query's camera
+    and the query itself. A distractor is a person whom no query shows.
     """
     cameras: dict[int, Counter[int]] = defaultdict(Counter)
     for pid, camid in zip(gallery.pids.tolist(), gallery.camids.tolist(), strict=True):
         cameras[pid][camid] += 1
-    in_gallery = dict(zip(gallery.paths, gallery.camids.tolist(), strict=True))
+    rows = {path: row for row, path in enumerate(gallery.paths)}
     valid = 0
     for path, pid, camid in zip(
         query.paths, query.pids.tolist(), query.camids.tolist(), strict=True
@@ -51,8 +52,8 @@ def num_valid_queries(query: ImageTable, gallery: ImageTable) -> int:
         found = cameras[pid].total()
         if camid != UNKNOWN:
             found -= cameras[pid][camid]
-        own = in_gallery.get(path)
-        if own is not None and (camid == UNKNOWN or own != camid):
-            found -= 1
+        own = rows.get(path)
+        if own is not None and gallery.pids[own] == pid:
+            found -= camid == UNKNOWN or gallery.camids[own] != camid  # otherwise gone already
         valid += pid != UNKNOWN and found > 0
     return valid

@@ -3,17 +3,15 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from pplr.datasets.checks import (
     absent_of_table,
     check_column,
-    check_columns,
     not_one_table,
     nothing_to_train_on,
-    unreadable_table,
 )
-from pplr.datasets.files import absent_files, empty_table, make_table
+from pplr.datasets.columns import Columns, read_columns
+from pplr.datasets.files import absent_files, empty_table, entries, make_table
 from pplr.datasets.image_checks import check_not_withdrawn
 from pplr.datasets.image_table import UNKNOWN, ImageTable
 
@@ -29,7 +27,8 @@ def read_table(root: Path) -> dict[str, ImageTable]:
 
     Its columns: `path` below the folder; `split`, one of train, query and gallery; and, if known,
     `pid` and `camid`, whole numbers from 0 as they are, empty or -1 where unknown. Other columns
-    are passed over. Query and gallery may be missing: then there is nothing to evaluate.
+    are passed over, whatever they hold. Query and gallery may be missing: then there is nothing to
+    evaluate.
 
     Raises
     ------
@@ -40,13 +39,15 @@ def read_table(root: Path) -> dict[str, ImageTable]:
     """
     check_not_withdrawn(root)
     file = find_table(root)
-    columns = _read_columns(file)
-    paths = columns["path"]
-    check_column(file, "path", paths, [not path or _leaves(path) for path in paths])
+    columns = read_columns(file, required=REQUIRED, optional=OPTIONAL)
+    paths = [_as_it_stands(root, path) for path in columns.texts["path"]]
+    wrong = [not path or _leaves(path) for path in paths]
+    check_column(file, "path", paths, columns.places, wrong=wrong)
     paths = [os.path.normpath(path) for path in paths]
-    splits = columns["split"]
-    check_column(file, "split", splits, [split not in SPLITS for split in splits])
-    numbers = {name: _numbers(file, name, columns[name]) for name in OPTIONAL}
+    splits = [split.strip() for split in columns.texts["split"]]
+    wrong = [split not in SPLITS for split in splits]
+    check_column(file, "split", splits, columns.places, wrong=wrong)
+    numbers = {name: _numbers(file, name, columns) for name in OPTIONAL}
     absent = absent_files(root, paths)
     if absent:
         raise absent_of_table(root, absent, file.name)
@@ -61,46 +62,29 @@ def read_table(root: Path) -> dict[str, ImageTable]:
 
 
 def find_table(root: Path) -> Path:
-    """Return the one table in a folder."""
+    """Return the one table in a folder; hidden files are none."""
     there = root.is_dir()
-    files = sorted(file for file in root.iterdir() if file.suffix in SUFFIXES) if there else []
+    files = [file for file in entries(root) if _is_table(file)] if there else []
     if len(files) != 1:
         raise not_one_table(root, len(files))
     return files[0]
 
 
-def _read_columns(file: Path) -> dict[str, list[str]]:
-    """Return the columns as text, one that is not there as empty."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    from pyarrow import csv, parquet
-
-    try:
-        if file.suffix == ".csv":
-            text = {name: pa.string() for name in (*REQUIRED, *OPTIONAL)}
-            table = csv.read_csv(file, convert_options=csv.ConvertOptions(column_types=text))
-        else:
-            table = parquet.read_table(file)
-        # a column that stands there twice is a KeyError
-        columns: dict[str, Any] = {
-            name: pc.cast(table.column(name), pa.string()).to_pylist()
-            for name in (*REQUIRED, *OPTIONAL)
-            if name in table.column_names
-        }
-    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
-        raise unreadable_table(file, error) from None
-    check_columns(file, table.column_names, required=REQUIRED, optional=OPTIONAL)
-    empty = [""] * table.num_rows
-    return {
-        name: [value or "" for value in columns.get(name, empty)] for name in (*REQUIRED, *OPTIONAL)
-    }
+def _is_table(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and file.is_file()
 
 
-def _numbers(file: Path, name: str, values: list[str]) -> list[int]:
+def _as_it_stands(root: Path, path: str) -> str:
+    """Return a path without blanks around it, unless there is a file with them."""
+    return path if path == path.strip() or (root / path).is_file() else path.strip()
+
+
+def _numbers(file: Path, name: str, columns: Columns) -> list[int]:
     """Return a column of numbers."""
-    matches = [_NUMBER.fullmatch(value) for value in values]
-    wrong = [bool(value) and not match for value, match in zip(values, matches, strict=True)]
-    check_column(file, name, values, wrong)
+    texts = [text.strip() for text in columns.texts[name]]
+    matches = [_NUMBER.fullmatch(text) for text in texts]
+    wrong = [bool(text) and not match for text, match in zip(texts, matches, strict=True)]
+    check_column(file, name, texts, columns.places, wrong=wrong)
     return [int(match[1]) if match else UNKNOWN for match in matches]
 
 

@@ -58,12 +58,36 @@ def test_windows_line_ends_and_empty_lines_are_read(root):
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: f"\ufeff{text}",
+        lambda text: text.replace(" ", "  "),
+        lambda text: text.replace(" ", "\t"),
+        lambda text: text.replace("\n", " \n").replace(" ", "\t "),
+        lambda text: f"\ufeff{text}".replace("\n", "\r\n").rstrip(),
+    ],
+)
+def test_ways_to_write_the_same_list(root, change):
+    expected = {split: rows_of(table) for split, table in read_msmt17(root).items()}
+    for file in root.glob("list_*.txt"):
+        file.write_bytes(change(file.read_text()).encode())
+    assert {split: rows_of(table) for split, table in read_msmt17(root).items()} == expected
+
+
+def test_hidden_files_are_passed_over(root):
+    (root / "train" / "0001" / "._0001_000_15_0113noon_0010_0.jpg").touch()
+    (root / "._list_train.txt").write_bytes(b"\0\5\x16\7")
+    assert len(read_msmt17(root)["train"]) == 3
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "0001/0001_000_15_x.jpg",
         "0001/0001_000_15_x.jpg one",
         "0001/0001_000_00_x.jpg 1",  # cameras count from 1
         "../0001/0001_000_15_x.jpg 1",
+        "0001/0001_000_15_/../../../x.jpg 1",
         "0001/../../0001_000_15_x.jpg 1",
         "/0001/0001_000_15_x.jpg 1",
     ],

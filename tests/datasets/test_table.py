@@ -1,3 +1,5 @@
+import math
+
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -43,6 +45,147 @@ def test_a_table_by_hand(root):
     assert tables["train"].open_image(0).size == (8, 16)
 
 
+BOM = "\ufeff"
+EXPECTED = {
+    "train": [("a/1.jpg", -1, -1), ("a/2.jpg", 12, 3)],
+    "query": [("q.jpg", 5, 0)],
+    "gallery": [("g.jpg", 5, 1), ("q.jpg", 5, 0)],
+}
+
+
+def reordered(text):
+    return "".join(",".join(reversed(line.split(","))) + "\n" for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOM + CSV,
+        CSV.replace("\n", "\r\n"),
+        CSV.replace("\n", "\r"),
+        CSV.rstrip("\n"),
+        CSV + "\n\n",
+        f"\n{CSV}",
+        CSV + ",,,,\r\n",  # a spreadsheet's empty line
+        CSV.replace(",", ";"),
+        CSV.replace(",", "\t"),
+        BOM + CSV.replace(",", ";").replace("\n", "\r\n"),
+        CSV.replace("red", '"red, or ""rose"""'),
+        CSV.replace("red", '"red\nand\r\nblue"'),
+        CSV.replace("red", "é" * 200_000),
+        CSV.replace("a/2.jpg", '"a/2.jpg"'),
+        CSV.replace("path,split,pid,camid", ' path, split ,pid,"camid "'),
+        CSV.replace("train,12,3", " train, 12 ,3 "),
+        CSV.replace("a/2.jpg", " a/2.jpg "),
+        CSV.replace("12,3", "12.0,3.00"),
+        CSV.replace("colour", "path of the mask"),
+        CSV.replace("colour", ""),
+        reordered(CSV),
+    ],
+)
+def test_ways_to_write_the_same_table(root, text):
+    (root / "images.csv").write_bytes(text.encode())
+    tables = read_table(root)
+    assert {split: rows_of(table) for split, table in tables.items()} == EXPECTED
+
+
+@pytest.mark.parametrize("separator", ",;\t")
+def test_paths_that_need_quotes_or_have_blanks(root, separator):
+    names = [f"a{separator}b.jpg", 'say "a".jpg', " blank.jpg", "blank.jpg ", "blank.jpg"]
+    write_images(root, names)
+    quoted = ['"' + name.replace('"', '""') + '"' for name in names]
+    head = f"path{separator}split\n"
+    tables = read(root, head + "".join(f"{name}{separator}train\n" for name in quoted))
+    assert list(tables["train"].paths) == sorted(names)
+
+
+def test_a_line_is_named_as_an_editor_counts_it(root):
+    text = CSV.replace("red", '"red\nand blue"').replace("gallery,0005", "gallery,five")
+    assert "line 6: 'five'" in failure(root, text)
+    assert "line 8: 'five'" in failure(root, text.replace("q.jpg,query", "\n\nq.jpg,query"))
+
+
+@pytest.mark.parametrize("name", ["images.CSV", "images.Csv"])
+def test_a_suffix_may_be_written_large(root, name):
+    assert rows_of(read(root, CSV, name)["query"]) == EXPECTED["query"]
+
+
+def test_hidden_files_and_folders_are_no_tables(root):
+    (root / "._images.csv").write_bytes(b"\0\5\x16\7")
+    (root / ".~lock.images.csv#").touch()
+    (root / "more.csv").mkdir()
+    assert rows_of(read(root, CSV)["query"]) == EXPECTED["query"]
+
+
+IN_PARQUET = {
+    "path": ["a/2.jpg", "a/1.jpg", "q.jpg", "g.jpg", "q.jpg"],
+    "split": ["train", "train", "query", "gallery", "gallery"],
+    "pid": pa.array([12, None, 5, 5, 5], pa.int64()),
+    "camid": pa.array([3, -1, 0, 1, 0], pa.int16()),
+}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"path": pa.array(IN_PARQUET["path"], pa.large_string())},
+        {"path": pa.array(IN_PARQUET["path"]).dictionary_encode()},
+        {"split": pa.array(IN_PARQUET["split"]).dictionary_encode()},
+        {"pid": pa.array([12, math.nan, 5, 5, 5], pa.float32())},
+        {"pid": pa.array(["12", None, "0005", " 5", "5.0"])},
+        {"pid": pa.array([12, None, 5, 5, 5]).dictionary_encode()},
+        {"pid": pa.array([12, None, 5, 5, 5], pa.decimal128(9, 2))},
+        {"camid": pa.array([3, None, 0, 1, 0], pa.uint64())},
+        {"camid": pa.array(["3", "", "0", "1", "0"]).dictionary_encode()},
+        {"features": [[0.5, 1.5]] * 5, "note": [None] * 5},
+    ],
+)
+def test_ways_to_write_the_same_parquet(root, changed):
+    parquet.write_table(pa.table(IN_PARQUET | changed), root / "images.PARQUET")
+    tables = read_table(root)
+    assert {split: rows_of(table) for split, table in tables.items()} == EXPECTED
+
+
+def test_names_of_parquet_columns_may_have_blanks_and_any_order(root):
+    columns = {f" {name} ": values for name, values in reversed(IN_PARQUET.items())}
+    parquet.write_table(pa.table(columns), root / "images.parquet")
+    assert rows_of(read_table(root)["train"]) == EXPECTED["train"]
+
+
+def test_a_folders_name_is_no_column(root):
+    """As it is to readers of partitioned data sets."""
+    folder = root.rename(root.parent / "camid=7")
+    parquet.write_table(pa.table(IN_PARQUET).drop(["camid"]), folder / "images.parquet")
+    assert read_table(folder)["train"].camids.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"pid": [1.5, 2.0, 5.0, 5.0, 5.0]}, "row 1: '1.5'"),
+        ({"pid": [True] * 5}, "row 1: 'True'"),
+        ({"pid": [[1]] * 5}, "row 1: '[1]'"),
+        ({"pid": [2.0**40] * 5}, "5 row(s) have a pid"),
+        ({"path": [None] * 5}, "5 row(s) have a path"),
+        ({"split": [0] * 5}, "5 row(s) have a split"),
+        ({"path": [b"a/1.jpg"] * 5}, "5 image(s) of images.parquet are missing"),
+    ],
+)
+def test_parquet_columns_of_another_kind_are_refused(root, changed, said):
+    parquet.write_table(pa.table(IN_PARQUET | changed), root / "images.parquet")
+    with pytest.raises((DataError, MissingInputError)) as caught:
+        read_table(root)
+    assert said in str(caught.value)
+
+
+def test_a_column_twice_in_parquet(root):
+    table = pa.table(list(IN_PARQUET.values()), names=["path", "split", "pid", "pid"])
+    parquet.write_table(table, root / "images.parquet")
+    with pytest.raises(DataError, match="The table has more than one column pid"):
+        read_table(root)
+
+
 def test_parquet_with_numbers_and_missing_values(root):
     columns = {
         "path": ["a/1.jpg", "q.jpg", "g.jpg"],
@@ -69,21 +212,25 @@ def test_only_path_and_split(root):
         ("path,split", "file,split", "The table has no column path."),
         ("path,split", "file,part", "The table has no column path and no column split."),
         ("a/2.jpg,train", "a/2.jpg,test", "1 row(s) have a split"),
-        ("a/2.jpg,train,12", "a/2.jpg,train,twelve", "row 1: 'twelve'"),
-        ("a/2.jpg,train,12", "a/2.jpg,train,-2", "row 1: '-2'"),
-        ("a/2.jpg,train,12", "a/2.jpg,train,1.5", "row 1: '1.5'"),
-        ("a/2.jpg,train,12", "a/2.jpg,train,12345678901", "row 1: '12345678901'"),
-        ("a/2.jpg,train,12,3", "a/2.jpg,train,12,c3", "row 1: 'c3'"),
-        ("a/2.jpg,train", "../a/2.jpg,train", "row 1: '../a/2.jpg'"),
-        ("a/2.jpg,train", "/a/2.jpg,train", "row 1: '/a/2.jpg'"),
-        ("a/2.jpg,train", "a/../../x.jpg,train", "row 1: 'a/../../x.jpg'"),
+        ("a/2.jpg,train,12", "a/2.jpg,train,twelve", "line 2: 'twelve'"),
+        ("a/2.jpg,train,12", "a/2.jpg,train,-2", "line 2: '-2'"),
+        ("a/2.jpg,train,12", "a/2.jpg,train,1.5", "line 2: '1.5'"),
+        ("a/2.jpg,train,12", "a/2.jpg,train,12345678901", "line 2: '12345678901'"),
+        ("a/2.jpg,train,12,3", "a/2.jpg,train,12,c3", "line 2: 'c3'"),
+        ("a/2.jpg,train", "../a/2.jpg,train", "line 2: '../a/2.jpg'"),
+        ("a/2.jpg,train", "/a/2.jpg,train", "line 2: '/a/2.jpg'"),
+        ("a/2.jpg,train", "a/../../x.jpg,train", "line 2: 'a/../../x.jpg'"),
         ("a/2.jpg,train", ",train", "1 row(s) have a path"),
         ("a/2.jpg,train", "a/3.jpg,train", "1 image(s) of images.csv are missing."),
         ("a/2.jpg,train", "a,train", "1 image(s) of images.csv are missing."),
         ("a/2.jpg,train", "a/1.jpg,train", "1 image(s) stand there twice."),
         ("a/2.jpg,train", "a//1.jpg,train", "1 image(s) stand there twice."),
-        ("a/2.jpg,train,12,3,red", "a/2.jpg,train", "The table cannot be read."),
-        (",camid", ",pid", "The table cannot be read."),
+        (
+            "a/2.jpg,train,12,3,red",
+            "a/2.jpg,train",
+            "line 2\n  found:   2 values: a/2.jpg, train\n  allowed: 5, as many",
+        ),
+        (",camid", ",pid", "The table has more than one column pid."),
         ("train", "query", "0 images are of the split train."),
     ],
 )
@@ -97,7 +244,7 @@ def test_wrong_rows_are_counted_and_the_first_shown(root):
     rows = "".join(f"a/1.jpg,train,x{i},0\n" for i in range(9))
     message = failure(root, f"path,split,pid,camid\n{rows}")
     assert "9 row(s) have a pid that cannot be used." in message
-    assert "row 1: 'x0', row 2: 'x1', row 3: 'x2', row 4: 'x3', row 5: 'x4', …\n" in message
+    assert "line 2: 'x0', line 3: 'x1', line 4: 'x2', line 5: 'x3', line 6: 'x4', …\n" in message
 
 
 @pytest.mark.parametrize(
