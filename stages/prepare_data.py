@@ -43,7 +43,7 @@ def main() -> dict[str, float]:
         num_images = {name: len(table) for name, table in splits.items()}
         check_decoded(errors, num_images, skip=images.skip_broken)
         left = {name: table.without(broken[name]) for name, table in splits.items()}
-        check_tables(left, source)
+        check_tables(left, source, left_out=sum(map(len, broken.values())))
         for name, table in splits.items():
             columns = {"pids": table.pids, "camids": table.camids}
             complete_split(

@@ -91,7 +91,7 @@ def no_list(file: Path, names: Iterable[str]) -> MissingInputError:
     )
 
 
-def not_one_table(root: Path, num_tables: int) -> MissingInputError:
+def not_one_table(root: Path, tables: Sequence[Path]) -> MissingInputError:
     """Return the error for a folder without just one table, or that is no folder."""
     if root.is_file():
         return _missing(
@@ -100,7 +100,8 @@ def not_one_table(root: Path, num_tables: int) -> MissingInputError:
             allowed="the folder of the table, which the paths of the images start from",
             next_step=f"--data-dir {root.parent}",
         )
-    found = f"There are {num_tables} tables in the folder."
+    names = ": " * bool(tables) + shown([table.name for table in tables])
+    found = f"There are {len(tables)} tables in the folder{names}."
     return _missing(
         root,
         found if root.is_dir() else "There is no such folder.",
@@ -144,12 +145,12 @@ def unread_lines(file: Path, lines: Sequence[str], form: str) -> DataError:
 
 def empty_list(file: Path) -> DataError:
     """Return the error for a list of images without a line."""
-    return _unread("images are in the list.", file, (), "a line for each image")
+    return _none("images are in the list.", file, "a line for each image")
 
 
 def nothing_to_train_on(file: Path) -> DataError:
     """Return the error for a table without an image of the split train."""
-    return _unread("images are of the split train.", file, (), "some images to train on")
+    return _none("images are of the split train.", file, "some images to train on")
 
 
 def check_column(
@@ -221,6 +222,17 @@ def _missing(wanted: Path, what: str, *, allowed: str, next_step: str) -> Missin
         value=f"{there} holds {held}{more}",
         allowed=allowed,
         next_step=next_step,
+    )
+
+
+def _none(what: str, where: Path, allowed: str) -> DataError:
+    """Return the error for a file that names no images, though it can be read."""
+    return DataError(
+        what=f"0 {what}",
+        where=str(where),
+        value="none",
+        allowed=allowed,
+        next_step="name the images in it",
     )
 
 

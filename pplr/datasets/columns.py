@@ -30,7 +30,7 @@ def read_columns(file: Path, *, required: Sequence[str], optional: Sequence[str]
     """Return the columns that are asked for, whatever else a CSV or Parquet file holds.
 
     CSV is in UTF-8, its first line names the columns, and values are separated by the comma,
-    semicolon or tab, whichever is most in that line. Blanks around the names of columns are no
+    semicolon or tab that parts the names asked for. Blanks around the names of columns are no
     part of them; rows without any value are passed over.
 
     Raises
@@ -48,14 +48,15 @@ def read_columns(file: Path, *, required: Sequence[str], optional: Sequence[str]
 def _read_csv(file: Path, required: Sequence[str], optional: Sequence[str]) -> Columns:
     """Return the columns of a CSV file that are there."""
     csv.field_size_limit(2**31 - 1)  # a column that is not asked for may hold anything
+    wanted = (*required, *optional)
     places = []
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = _csv_rows(stream)
+            rows = _csv_rows(stream, wanted)
             _, head = next(rows, (1, []))
             names = [name.strip() for name in head]
             check_columns(file, names, required=required, optional=optional)
-            found = {name: names.index(name) for name in (*required, *optional) if name in names}
+            found = {name: names.index(name) for name in wanted if name in names}
             texts: dict[str, list[str]] = {name: [] for name in found}
             for line, row in rows:
                 check_width(file, line, row, names)
@@ -67,16 +68,27 @@ def _read_csv(file: Path, required: Sequence[str], optional: Sequence[str]) -> C
     return Columns(texts, places)
 
 
-def _csv_rows(stream: TextIO) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(stream: TextIO, wanted: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the first line, from 1, and the values of each row that has any."""
-    head = next((line for line in stream if line.strip()), "")
+    delimiter = _delimiter(stream, wanted)
     stream.seek(0)
-    reader = csv.reader(stream, delimiter=max(DELIMITERS, key=head.count), strict=True)
+    reader = csv.reader(stream, delimiter=delimiter, strict=True)
     line = 1
     for row in reader:
         if any(row):
             yield line, row
         line = reader.line_num + 1
+
+
+def _delimiter(stream: TextIO, wanted: Sequence[str]) -> str:
+    """Return what parts the names of columns in the first row that has any."""
+
+    def names(delimiter: str) -> set[str]:
+        stream.seek(0)
+        head: list[str] = next(filter(any, csv.reader(stream, delimiter=delimiter)), [])
+        return {name.strip() for name in head}
+
+    return max(DELIMITERS, key=lambda delimiter: len(names(delimiter) & {*wanted}))
 
 
 def _read_parquet(file: Path, required: Sequence[str], optional: Sequence[str]) -> Columns:

@@ -137,14 +137,17 @@ def open_rgb(path: Path) -> Image.Image:
             # not by path: Pillow maps such a file with the wrong width where a TIFF is to be turned
             with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise too_many_pixels(path, image.width, image.height, MAX_PIXELS)
+                    size = f"{image.width} × {image.height} pixels, more than {MAX_PIXELS}"
+                    raise too_many_pixels(path, size, MAX_PIXELS)
                 image.load()
                 with contextlib.suppress(Exception):  # tags that cannot be read turn nothing
                     ImageOps.exif_transpose(image, in_place=True)
                 return to_rgb(image, path)
     except PplrError:
         raise
+    except Image.DecompressionBombError as error:  # far more, which Pillow does not open itself
+        raise too_many_pixels(path, str(error), MAX_PIXELS) from error
     # Besides OSError, Pillow's decoders let through whatever their parsing of broken bytes runs
     # into: SyntaxError, struct.error, IndexError, OverflowError, …
     except Exception as error:
-        raise undecodable(path, error) from error
+        raise undecodable(path, error, FORMATS) from error

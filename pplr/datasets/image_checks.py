@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from PIL import UnidentifiedImageError
+
 from pplr.errors import DataError, PplrError
 
 NUM_SHOWN = 5  # of many values
@@ -68,13 +70,13 @@ def check_not_withdrawn(root: Path, paths: Sequence[str] = ()) -> None:
         )
 
 
-def too_many_pixels(path: Path, width: int, height: int, most: int) -> DataError:
+def too_many_pixels(path: Path, found: str, most: int) -> DataError:
     """Return the error for an image that claims to be so large, which is not decoded."""
     return DataError(
         what="An image is too large.",
         where=str(path),
-        value=f"{width} × {height} pixels: exceeds limit of {most}",
-        allowed=f"width × height of at most {most} pixels",
+        value=found,
+        allowed=f"at most {most} pixels",
         next_step="make it smaller, cut it into images of one person each, or delete it",
     )
 
@@ -93,19 +95,22 @@ def unknown_range(path: Path, mode: str) -> DataError:
     return DataError(
         what="An image's values have no known range.",
         where=str(path),
-        value=f"{kind} (Pillow's mode {mode})",
+        value=f"{kind}, of unknown range (Pillow's mode {mode})",
         allowed="8 bits, or grey of 16 bits from 0 (black) to 65535 (white)",
         next_step="convert the file to 8 or 16 bits by the range that you know its values have",
     )
 
 
-def undecodable(path: Path, error: Exception) -> DataError:
+def undecodable(path: Path, error: Exception, formats: Sequence[str]) -> DataError:
     """Return the error for an image file that cannot be decoded, for whatever reason."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        reason = "no image by its content" if path.stat().st_size else "an empty file"
     return DataError(
         what="An image cannot be decoded.",
         where=str(path),
-        value=" ".join(str(error).split()) or type(error).__name__,
-        allowed="a whole image file that Pillow reads",
+        value=reason,
+        allowed=f"a whole file of {', '.join(formats)}",
         next_step="copy the file anew from the data set, or delete it",
     )
 

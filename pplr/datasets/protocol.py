@@ -9,10 +9,19 @@ from pplr.datasets.image_table import UNKNOWN, ImageTable
 from pplr.errors import DataError
 
 
-def check_tables(tables: Mapping[str, ImageTable], source: Path) -> None:
+def check_tables(tables: Mapping[str, ImageTable], source: Path, *, left_out: int = 0) -> None:
     """Raise a DataError where training would see a test image, or no query has a valid match.
 
     Without known identities in query there is nothing to evaluate, which is no error.
+
+    Parameters
+    ----------
+    tables
+        Those of train, query and gallery.
+    source
+        What they were read from.
+    left_out
+        How many images are no longer in them, for they cannot be decoded.
     """
     train, query, gallery = (tables[name] for name in ("train", "query", "gallery"))
     both = sorted(set(train.paths) & {*query.paths, *gallery.paths})
@@ -31,7 +40,9 @@ def check_tables(tables: Mapping[str, ImageTable], source: Path) -> None:
             value=f"{len(query)} queries of {len(query.people)} identities, {len(gallery)} gallery "
             f"images of {len(gallery.people)}",
             allowed="at least one query whose identity another camera has seen",
-            next_step="check that query and gallery are of one data set and cameras are right",
+            next_step=f"replace some of the {left_out} broken images that were left out"
+            if left_out
+            else "check that query and gallery are of one data set and cameras are right",
         )
 
 

@@ -66,7 +66,7 @@ def find_table(root: Path) -> Path:
     there = root.is_dir()
     files = [file for file in entries(root) if _is_table(file)] if there else []
     if len(files) != 1:
-        raise not_one_table(root, len(files))
+        raise not_one_table(root, files)
     return files[0]
 
 

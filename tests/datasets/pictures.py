@@ -52,9 +52,17 @@ def tiff(
     return head + table + b"\0\0\0\0" + rest
 
 
-def png(bits: int, colour_type: int, pixels: bytes, *, transparent: bytes | None = None) -> bytes:
-    """Return a PNG of one row of two pixels; `transparent` is the colour that is."""
-    head = struct.pack(">IIBBBBB", 2, 1, bits, colour_type, 0, 0, 0)
+def png(
+    bits: int,
+    colour_type: int,
+    pixels: bytes,
+    *,
+    transparent: bytes | None = None,
+    width: int = 2,
+    height: int = 1,
+) -> bytes:
+    """Return a PNG of a row of pixels; `transparent` is the colour that is."""
+    head = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" + pixels)), (b"IEND", b"")]
     if transparent is not None:
         chunks.insert(1, (b"tRNS", transparent))

@@ -79,6 +79,7 @@ def reordered(text):
         CSV.replace("a/2.jpg", " a/2.jpg "),
         CSV.replace("12,3", "12.0,3.00"),
         CSV.replace("colour", "path of the mask"),
+        CSV.replace("colour", "box (left;top;right;bottom;score;kind)"),
         CSV.replace("colour", ""),
         reordered(CSV),
     ],
@@ -273,5 +274,7 @@ def test_there_must_be_one_table(root):
     assert str(caught.value).endswith(f"--data-dir {root}")
     (root / "more.csv").write_text(CSV)
     (root / "images.csv").write_text(CSV)
-    with pytest.raises(MissingInputError, match="There are 2 tables"):
+    with pytest.raises(
+        MissingInputError, match=r"There are 2 tables in the folder: images.csv, more.csv\."
+    ):
         read_table(root)

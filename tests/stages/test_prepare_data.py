@@ -186,7 +186,9 @@ def test_no_valid_query_may_be_left_when_broken_images_are_skipped(
     images = write_images(tmp_path / "images", [*names, *tests, *gallery])
     (images / tests[0]).write_bytes(b"")
     assert prepare(tmp_path / "work", "market1501", images, skip_broken=True) == 1
-    assert "No query has a correct image in the gallery." in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "No query has a correct image in the gallery." in error
+    assert "replace some of the 1 broken images that were left out" in error
     assert not (tmp_path / "work/data/dataset.zarr").exists()
 
 
