@@ -36,6 +36,29 @@ def no_feature_map(name: str, error: Exception, *, height: int, width: int) -> S
     return backbone_error(name, reason, f"a model that takes images of {height} x {width}")
 
 
+def unknown_grid(where: str, found: str, *, size: tuple[int, int]) -> WeightsError:
+    """Return the error for positions of patches in a grid that cannot be known.
+
+    Parameters
+    ----------
+    where
+        Where the weights are from.
+    found
+        How many positions they hold.
+    size
+        Height and width of the images, pixels.
+    """
+    return WeightsError(
+        what="The weights were trained at an image size that cannot be known.",
+        where=where,
+        value=f"{found}: no square grid of patches, and the size is not in the file",
+        allowed=f"a square grid, which is resampled to {size[0]} x {size[1]}, or a grid of that "
+        "size",
+        next_step="set `height` and `width` to the size the weights were trained at, or take "
+        "weights trained on square images",
+    )
+
+
 def misfit(
     where: str,
     num_keys: int,

@@ -25,7 +25,7 @@ def load_backbone(
     """
     if isinstance(backbone, Backbone):
         return load_weights(backbone, state, where=where)
-    return load_weights(backbone.network, backbone.adapt(state), where=where)
+    return load_weights(backbone.network, backbone.adapt(state, where=where), where=where)
 
 
 def load_weights(network: nn.Module, state: dict[str, Tensor], *, where: str) -> list[str]:
