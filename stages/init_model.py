@@ -23,9 +23,16 @@ def main() -> None:
         if left_out:
             more = f", … and {len(left_out) - 6} more" if len(left_out) > 6 else ""
             print(f"keys of {params.weights} left out: {', '.join(left_out[:6])}{more}")
-    model = ReIDModel(backbone, params.num_parts)
+    model = ReIDModel(backbone, params.num_parts, pooling=params.pooling)
     write_model(
         settings.PATHS.model("init"),
         model,
-        {"backbone": params.backbone, **size, "num_parts": params.num_parts},
+        {
+            "backbone": params.backbone,
+            **size,
+            "num_parts": params.num_parts,
+            "pooling": params.pooling,
+            "mean": backbone.mean,
+            "std": backbone.std,
+        },
     )

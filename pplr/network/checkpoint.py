@@ -11,6 +11,7 @@ from pplr.errors import PplrError
 from pplr.network.backbones import make_backbone
 from pplr.network.checks import check_model_numbers, no_model, unreadable_model
 from pplr.network.model import ReIDModel
+from pplr.network.normalising import Colour
 from pplr.storage.json_files import read_json, write_json
 from pplr.storage.layout import ModelFiles
 from pplr.storage.replacing import replacing
@@ -35,8 +36,8 @@ def write_model(
     model
         The model.
     settings
-        `backbone`, `height`, `width` and `num_parts`, from which `read_model` builds the model
-        again.
+        `backbone`, `height`, `width`, `num_parts`, `pooling`, and `mean` and `std` of the
+        pixels, from which `read_model` builds the model again.
     optimizer
         Optimizer state of backbone and BNNecks, by `exp_avg.<parameter>` and the like.
     teacher
@@ -73,7 +74,11 @@ def read_model(path: Path) -> ReIDModel:
     try:
         settings = read_settings(path)
         size = {"height": settings["height"], "width": settings["width"]}
-        model = ReIDModel(make_backbone(settings["backbone"], **size), settings["num_parts"])
+        backbone = make_backbone(settings["backbone"], **size)
+        backbone.mean = _colour(settings.get("mean", backbone.mean))
+        backbone.std = _colour(settings.get("std", backbone.std))
+        pooling = settings.get("pooling", "mean")
+        model = ReIDModel(backbone, settings["num_parts"], pooling=pooling)
     except PplrError:  # timm is not there, say
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -83,6 +88,12 @@ def read_model(path: Path) -> ReIDModel:
     except RuntimeError as error:  # its lines list every key
         raise unreadable_model(files.weights, str(error).splitlines()[1].strip()) from None
     return model
+
+
+def _colour(values: Any) -> Colour:
+    """Return three numbers; raise a TypeError or ValueError where they are none."""
+    red, green, blue = map(float, values)
+    return red, green, blue
 
 
 def recorded_size(weights: Path) -> tuple[int, int] | None:

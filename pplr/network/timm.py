@@ -50,6 +50,8 @@ class TimmBackbone(nn.Module):
         except (AttributeError, AssertionError, RuntimeError, TypeError, ValueError) as error:
             raise no_feature_map(name, error, height=height, width=width) from None
         self.num_features, self.num_rows = feature_map.shape[1:3]
+        config = self.network.pretrained_cfg  # of the name with its tag
+        self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the feature map, through the last norm where the network has one."""

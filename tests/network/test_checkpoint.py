@@ -54,6 +54,27 @@ def test_a_model_comes_back_as_it_was(tmp_path, model):
     assert read_settings(tmp_path / "init") == SETTINGS
 
 
+def test_pooling_and_the_pixels_mean_come_back(tmp_path):
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), 2, pooling="gem")
+    torch.nn.init.constant_(model.pooling.p, 4.5)
+    colours = {"mean": (0.5, 0.25, 0.125), "std": (0.1, 0.2, 0.3)}
+    write_model(tmp_path / "00", model, {**SETTINGS, "pooling": "gem", **colours})
+    assert "pooling.p" in load_file(tmp_path / "00" / "weights.safetensors")
+    again = read_model(tmp_path / "00")
+    assert again.pooling.p.item() == 4.5
+    assert (again.backbone.mean, again.backbone.std) == (colours["mean"], colours["std"])
+    images = torch.full((1, 2, 2, 3), 51, dtype=torch.uint8)  # 0.2
+    expected = torch.tensor([(0.2 - 0.5) / 0.1, (0.2 - 0.25) / 0.2, (0.2 - 0.125) / 0.3])
+    torch.testing.assert_close(again.normalised(images, "cpu")[0, :, 0, 0], expected)
+
+
+def test_a_folder_from_before_says_nothing_of_pooling_and_pixels(tmp_path, model):
+    write_model(tmp_path / "00", model, SETTINGS)
+    again = read_model(tmp_path / "00")
+    assert again.backbone.mean == (0.485, 0.456, 0.406)
+    assert list(again.pooling.parameters()) == []
+
+
 def test_the_folder_by_hand(tmp_path, model):
     optimizer = {"step": torch.tensor(40.0), "exp_avg.a": torch.ones(2)}
     classifiers = torch.rand(3, 5, 512)
@@ -146,6 +167,9 @@ def test_values_that_are_no_numbers_are_refused_by_file_and_key(tmp_path, model,
         ("settings.json", json.dumps(SETTINGS | {"num_parts": "two"}), "TypeError"),
         ("settings.json", json.dumps(SETTINGS | {"backbone": "resnet19"}), "ValueError"),
         ("settings.json", json.dumps(SETTINGS | {"num_parts": 3}), "bnnecks.3.weight"),
+        ("settings.json", json.dumps(SETTINGS | {"mean": [0.5, 0.5]}), "ValueError"),
+        ("settings.json", json.dumps(SETTINGS | {"std": 0.5}), "TypeError"),
+        ("settings.json", json.dumps(SETTINGS | {"pooling": "max"}), "KeyError: 'max'"),
         ("weights.safetensors", "PK", "header too small"),
     ],
 )

@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 from pplr.errors import SettingError, WeightsError
 from pplr.network.backbones import make_backbone
 from pplr.network.model import ReIDModel
+from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD
 from pplr.network.timm import TimmBackbone, check_timm_name
 from pplr.network.weights import load_backbone, read_weights
 
@@ -180,6 +181,26 @@ def test_the_authors_names_are_timms_business(tmp_path) -> None:
     assert load_backbone(backbone, facebooks, where="w") == ["head.weight", "head.bias"]
     found = backbone.network.state_dict()
     assert torch.equal(found["blocks.3.ls2.gamma"], state["blocks.3.ls2.gamma"])
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std"),
+    [
+        ("vit_tiny_patch16_224", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("vit_tiny_patch16_224.augreg_in21k", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        (
+            "vit_xsmall_patch16_clip_224.tinyclip_yfcc15m",
+            (0.48145466, 0.4578275, 0.40821073),
+            (0.26862954, 0.26130258, 0.27577711),
+        ),
+        ("vit_small_patch16_224.dino", IMAGENET_MEAN, IMAGENET_STD),  # of the tag, not the name
+        ("vit_small_patch16_224", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+        ("resnet18", IMAGENET_MEAN, IMAGENET_STD),
+    ],
+)
+def test_pixels_are_normalised_as_timm_says_of_the_name(name: str, mean, std) -> None:
+    backbone = make_backbone(f"timm/{name}", height=64, width=32)
+    assert (backbone.mean, backbone.std) == (mean, std)
 
 
 def test_keys_that_do_not_fit_are_listed() -> None:

@@ -13,7 +13,7 @@ from pplr.network.backbones import Backbone, make_backbone
 from pplr.network.checkpoint import write_model
 from pplr.network.model import ReIDModel
 from pplr.network.weight_files import read_weights
-from pplr.network.weights import download_weights, load_backbone, load_weights
+from pplr.network.weights import download_weights, load_backbone, load_weights, pretrained_state
 
 MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.pth"
 
@@ -311,8 +311,17 @@ def test_a_download_that_was_cut_is_named(torch_home, content):
     assert cached.read_bytes() == content  # removing is the user's business
 
 
-def test_cached_weights_are_used_without_a_network(torch_home):
-    cached = torch_home / "hub" / "checkpoints" / "resnet50-0676ba61.pth"  # IMAGENET1K_V1
+@pytest.mark.parametrize(
+    ("weights", "backbone", "file"),
+    [
+        ("imagenet", "resnet50", "resnet50-0676ba61.pth"),
+        ("imagenet-v2", "resnet50", "resnet50-11ad3fa6.pth"),
+        ("imagenet-v2", "resnet101", "resnet101-cd907fc2.pth"),
+        ("imagenet-v2", "mobilenet_v2", "mobilenet_v2-7ebf99e0.pth"),
+    ],
+)
+def test_cached_weights_are_used_without_a_network(torch_home, weights, backbone, file):
+    cached = torch_home / "hub" / "checkpoints" / file
     cached.parent.mkdir(parents=True)
     torch.save(small_state(), cached)
-    assert_equal(download_weights("imagenet", "resnet50"), small_state())
+    assert_equal(pretrained_state(weights, backbone), small_state())
