@@ -83,24 +83,26 @@ class TimmBackbone(nn.Module):
             The grid of the positions cannot be known.
         """
         if POSITIONS in state and PATCHES in state:
-            size = self._size_of(state[POSITIONS], state[PATCHES], trained_at)
-            if size is None:
-                count = f"{state[POSITIONS].shape[1]} position embeddings"
-                raise unknown_grid(where, count, size=self.size)
+            size = self._size_of(state[POSITIONS], state[PATCHES], trained_at, where=where)
             self.network.pretrained_model_args = {"img_size": size}  # what timm's function asks
         fit = _timms_filter(self.short)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of torch, how timm indexes a tensor
                 return fit(dict(state), self.network)
-        except ValueError as error:  # a table of relative positions
-            raise unknown_grid(where, str(error), size=self.size) from None
-        except (AttributeError, KeyError, RuntimeError, TypeError):  # another network's weights
+        except Exception as error:  # timm takes the weights for its network's own
+            if isinstance(error, ValueError) and "source window" in str(error):
+                raise unknown_grid(where, str(error), size=self.size) from None
             return state
 
     def _size_of(
-        self, positions: Tensor, patches: Tensor, trained_at: tuple[int, int] | None
-    ) -> tuple[int, int] | None:
+        self,
+        positions: Tensor,
+        patches: Tensor,
+        trained_at: tuple[int, int] | None,
+        *,
+        where: str,
+    ) -> tuple[int, int]:
         """Return the size (height, width) of the images that a position embedding is of.
 
         In turn: the size that is known, timm's for the model's name, a square, our own.
@@ -108,15 +110,15 @@ class TimmBackbone(nn.Module):
         own = self.network.state_dict().get(POSITIONS)
         if own is None or own.ndim != 3 or positions.ndim != 3 or patches.ndim != 4:
             return self.size  # no list of tokens: nothing to find out
-        patch = tuple(patches.shape[2:])
+        height, width = (max(side, 1) for side in patches.shape[2:])
         prefix = own.shape[1] - math.prod(self.network.patch_embed.grid_size)
         tokens = positions.shape[1] - prefix
         side = math.isqrt(max(tokens, 0))
         timms = self.network.pretrained_cfg["input_size"][1:]
-        for size in (trained_at, timms, (side * patch[0], side * patch[1]), self.size):
-            if size and (size[0] // patch[0]) * (size[1] // patch[1]) == tokens:
+        for size in (trained_at, timms, (side * height, side * width), self.size):
+            if size and (size[0] // height) * (size[1] // width) == tokens:
                 return size[0], size[1]
-        return None
+        raise unknown_grid(where, f"positions of {tokens} patches", size=self.size)
 
 
 def pretrained_timm_state(name: str) -> dict[str, Tensor]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
@@ -146,8 +148,8 @@ def test_positions_of_our_own_grid_are_taken_as_they_are(name: str, key: str, tm
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("test_vit", "9 position embeddings"),  # one is the class token's
-        ("deit3_small_patch16_224", "8 position embeddings"),
+        ("test_vit", "positions of 8 patches: no square"),  # and the class token's
+        ("deit3_small_patch16_224", "positions of 8 patches: no square"),
         ("swin_tiny_patch4_window7_224", "table of size 91"),  # (2·7 - 1) · (2·4 - 1)
     ],
 )
@@ -170,6 +172,34 @@ def test_another_networks_weights_are_no_matter_of_positions(tmp_path) -> None:
     path = saved(timm.create_model("swin_small_patch4_window7_224"), tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="do not fit the backbone"):
         loaded("swin_tiny_patch4_window7_224", path, height=64, width=32)
+
+
+@pytest.fixture(scope="module", params=["test_vit", "test_vit4", "test_maxvit"])
+def backbone_and_state(request: pytest.FixtureRequest):
+    backbone = make_backbone(f"timm/{request.param}", height=64, width=32)
+    return backbone, timm.create_model(request.param).state_dict()
+
+
+SHAPES = st.lists(st.integers(0, 5), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_changed_weights_load_or_end_in_one_message(backbone_and_state, data) -> None:
+    backbone, state = backbone_and_state
+    changed = dict(state)
+    telling = [key for key in state if "pos" in key or "patch_embed" in key]
+    for key in data.draw(st.lists(st.sampled_from([*telling, *state]), max_size=3)):
+        if data.draw(st.booleans()):
+            changed[key] = torch.zeros(data.draw(SHAPES))
+        else:
+            changed.pop(key, None)
+    message = ""
+    try:
+        load_backbone(backbone, changed, where="w")
+    except WeightsError as error:
+        message = str(error)
+    assert len(message.splitlines()) <= 10
 
 
 def test_the_authors_names_are_timms_business(tmp_path) -> None:
