@@ -24,7 +24,6 @@ from torch import Tensor
 from benchmarks.measuring import table
 from pplr.network.checkpoint import read_model
 from pplr.network.model import ReIDModel, classify
-from pplr.network.normalising import to_normalised
 from pplr.settings.schedule import load_schedule
 from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
@@ -169,7 +168,7 @@ def predict(model: ReIDModel, classifiers: Tensor, images: PackedImages) -> Tens
     def batches() -> Iterator[Tensor]:
         for start in range(0, len(images), BATCH_SIZE):
             rows = np.arange(start, min(start + BATCH_SIZE, len(images)))
-            yield classify(model(to_normalised(images[rows], "cpu")), classifiers)
+            yield classify(model(model.normalised(images[rows], "cpu")), classifiers)
 
     with torch.inference_mode():
         return torch.cat(list(batches()))

@@ -38,6 +38,7 @@ from pplr.network.normalising import to_normalised
 from pplr.settings.groups import TrainingSettings
 from pplr.storage.images import PackedImages
 from pplr.training import epoch as training
+from pplr.training.augment import Augmentation
 from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
 from pplr.training.records import EpochData, EpochStart
@@ -156,8 +157,7 @@ def inputs_alone(
             images,
             batches,
             slice(0, BATCH),
-            pad=chosen.pad,
-            erase_probability=chosen.erase_probability,
+            Augmentation(chosen.pad, chosen.erase_probability),
             generator=torch.Generator().manual_seed(0),
         ):
             to_normalised(batch, "cpu")

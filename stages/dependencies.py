@@ -32,6 +32,7 @@ EXEMPT = (
     "pplr/datasets/protocol.py",
     "pplr/datasets/remarks.py",
     "pplr/network/checks.py",
+    "pplr/network/weight_checks.py",
     "pplr/runs/checks.py",
     "pplr/runs/progress.py",
     "pplr/settings/",

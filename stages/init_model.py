@@ -21,10 +21,18 @@ def main() -> None:
     if state is not None:
         left_out = load_backbone(backbone, state, where=params.weights)
         if left_out:
-            print(f"keys of {params.weights} that were left out: {', '.join(left_out)}")
-    model = ReIDModel(backbone, params.num_parts)
+            more = f", … and {len(left_out) - 6} more" if len(left_out) > 6 else ""
+            print(f"keys of {params.weights} left out: {', '.join(left_out[:6])}{more}")
+    model = ReIDModel(backbone, params.num_parts, pooling=params.pooling)
     write_model(
         settings.PATHS.model("init"),
         model,
-        {"backbone": params.backbone, **size, "num_parts": params.num_parts},
+        {
+            "backbone": params.backbone,
+            **size,
+            "num_parts": params.num_parts,
+            "pooling": params.pooling,
+            "mean": backbone.mean,
+            "std": backbone.std,
+        },
     )

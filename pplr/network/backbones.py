@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD
 from pplr.settings.groups import STRIDE, TIMM
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Backbone(nn.Sequential):
         Rows of the map that an image fills: H/16, rounded down.
     """
 
+    mean, std = IMAGENET_MEAN, IMAGENET_STD  # of the images, as `to_normalised` takes them
+
     def __init__(self, layers: dict[str, nn.Module], *, num_features: int, num_rows: int):
         super().__init__(OrderedDict(layers))
         self.num_features = num_features
@@ -41,8 +45,7 @@ def make_backbone(name: str, *, height: int, width: int) -> Backbone | TimmBackb
     Parameters
     ----------
     name
-        `demo_resnet`, `resnet18`, `resnet34`, `resnet50`, `resnet101`, `mobilenet_v2` or
-        `timm/<name>`.
+        One of `pplr.settings.groups.BACKBONES` or `timm/<name>`.
     height, width
         Size of the images, pixels; a transformer's positions depend on it.
 
@@ -60,6 +63,8 @@ def make_backbone(name: str, *, height: int, width: int) -> Backbone | TimmBackb
         return demo_resnet(num_rows)
     if name == "mobilenet_v2":
         return _mobilenet_v2(num_rows)
+    if name == "resnet50_ibn":
+        return _resnet50_ibn(num_rows)
     return _torchvision_resnet(name, num_rows)
 
 
@@ -138,6 +143,42 @@ def _torchvision_resnet(name: str, num_rows: int) -> Backbone:
     num_features = layers.pop("fc").in_features
     del layers["avgpool"]
     return Backbone(layers, num_features=num_features, num_rows=num_rows)
+
+
+def _resnet50_ibn(num_rows: int) -> Backbone:
+    """Return ResNet-50 with IBN-a: in each block of the first three stages behind its first layer.
+
+    Keys are those of the published weights (Pan et al., ECCV 2018).
+    """
+    backbone = _torchvision_resnet("resnet50", num_rows)
+    for stage in ("layer1", "layer2", "layer3"):
+        for block in backbone.get_submodule(stage).children():
+            assert isinstance(block.bn1, nn.BatchNorm2d)
+            block.bn1 = InstanceBatchNorm(block.bn1.num_features)
+    return backbone
+
+
+class InstanceBatchNorm(nn.Module):
+    """Instance norm of the first half of the channels, batch norm of the others.
+
+    The first half forgets an image's own contrast and colour cast; the second keeps them.
+
+    Parameters
+    ----------
+    num_features
+        C; of an odd number the second half has one more.
+    """
+
+    def __init__(self, num_features: int):
+        super().__init__()
+        self.num_first = num_features // 2
+        self.IN = nn.InstanceNorm2d(self.num_first, affine=True)
+        self.BN = nn.BatchNorm2d(num_features - self.num_first)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return the maps (B,C,h,w) normalised."""
+        first, second = maps[:, : self.num_first], maps[:, self.num_first :]
+        return torch.cat((self.IN(first), self.BN(second)), dim=1)
 
 
 def _mobilenet_v2(num_rows: int) -> Backbone:

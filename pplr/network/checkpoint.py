@@ -1,14 +1,17 @@
 """Model folders in and out: safetensors and JSON, no pickle."""
 
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pplr.errors import PplrError
 from pplr.network.backbones import make_backbone
-from pplr.network.checks import no_model, unreadable_model
+from pplr.network.checks import check_model_numbers, no_model, unreadable_model
 from pplr.network.model import ReIDModel
+from pplr.network.normalising import Colour
 from pplr.storage.json_files import read_json, write_json
 from pplr.storage.layout import ModelFiles
 from pplr.storage.replacing import replacing
@@ -17,7 +20,7 @@ from pplr.storage.replacing import replacing
 def write_model(
     path: Path,
     model: ReIDModel,
-    settings: dict[str, str | int],
+    settings: dict[str, Any],
     *,
     optimizer: dict[str, Tensor] | None = None,
     teacher: dict[str, Tensor] | None = None,
@@ -33,8 +36,8 @@ def write_model(
     model
         The model.
     settings
-        `backbone`, `height`, `width` and `num_parts`, from which `read_model` builds the model
-        again.
+        `backbone`, `height`, `width`, `num_parts`, `pooling`, and `mean` and `std` of the
+        pixels, from which `read_model` builds the model again.
     optimizer
         Optimizer state of backbone and BNNecks, by `exp_avg.<parameter>` and the like.
     teacher
@@ -62,18 +65,56 @@ def read_model(path: Path) -> ReIDModel:
     ------
     MissingInputError
         There is no model in the folder.
+    DataError
+        A file of it is damaged, or holds NaN or infinite values.
     """
     files = ModelFiles(path)
     if not files.weights.is_file():
         raise no_model(path)
-    settings = read_json(files.settings)
-    size = {"height": settings["height"], "width": settings["width"]}
-    model = ReIDModel(make_backbone(settings["backbone"], **size), settings["num_parts"])
-    model.load_state_dict(_read_tensors(files.weights))
+    try:
+        settings = read_settings(path)
+        size = {"height": settings["height"], "width": settings["width"]}
+        backbone = make_backbone(settings["backbone"], **size)
+        backbone.mean = _colour(settings.get("mean", backbone.mean))
+        backbone.std = _colour(settings.get("std", backbone.std))
+        pooling = settings.get("pooling", "mean")
+        model = ReIDModel(backbone, settings["num_parts"], pooling=pooling)
+    except PplrError:  # timm is not there, say
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable_model(files.settings, f"{type(error).__name__}: {error}") from None
+    try:
+        model.load_state_dict(_read_tensors(files.weights))
+    except RuntimeError as error:  # its lines list every key
+        raise unreadable_model(files.weights, str(error).splitlines()[1].strip()) from None
     return model
 
 
-def read_settings(path: Path) -> dict[str, str | int]:
+def _colour(values: Any) -> Colour:
+    """Return three numbers; raise a TypeError or ValueError where they are none."""
+    red, green, blue = map(float, values)
+    return red, green, blue
+
+
+def recorded_size(weights: Path) -> tuple[int, int] | None:
+    """Return height and width of the images a model of ours was trained on; None for other files.
+
+    Parameters
+    ----------
+    weights
+        The file of the weights, beside which its settings may lie.
+    """
+    files = ModelFiles(weights.parent)
+    if weights.name != files.weights.name or not files.settings.is_file():
+        return None
+    settings = read_json(files.settings)
+    try:
+        return int(settings["height"]), int(settings["width"])
+    except (KeyError, TypeError, ValueError):  # of another program
+        return None
+
+
+def read_settings(path: Path) -> dict[str, Any]:
     """Return the settings a model folder was built from."""
     return read_json(ModelFiles(path).settings)
 
@@ -94,9 +135,11 @@ def _read_if_there(file: Path) -> dict[str, Tensor] | None:
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:
     try:
-        return load_file(file)
+        tensors = load_file(file)
     except SafetensorError as error:
-        raise unreadable_model(file, error) from None
+        raise unreadable_model(file, str(error)) from None
+    check_model_numbers(file, tensors)
+    return tensors
 
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

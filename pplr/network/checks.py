@@ -1,12 +1,14 @@
 """What a network cannot do or be, and what is said of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pplr.errors import DataError, MissingInputError, SettingError, WeightsError
+from pplr.network.weight_checks import num_not_finite
 from pplr.settings.checks import backbone_error
 
 
@@ -36,58 +38,49 @@ def no_feature_map(name: str, error: Exception, *, height: int, width: int) -> S
     return backbone_error(name, reason, f"a model that takes images of {height} x {width}")
 
 
-def misfit(
-    where: str,
-    num_keys: int,
-    *,
-    missing: Sequence[str],
-    unexpected: Sequence[str],
-    shapes: Sequence[str],
-) -> WeightsError:
-    """Return the error for weights that do not fit a network of so many keys.
+def unknown_grid(where: str, found: str, *, size: tuple[int, int]) -> WeightsError:
+    """Return the error for positions of patches in a grid that cannot be known.
 
     Parameters
     ----------
     where
         Where the weights are from.
-    num_keys
-        How many keys the network has.
-    missing, unexpected
-        The keys that the weights lack, and those that the network lacks.
-    shapes
-        Both shapes of each key whose shapes differ, as text.
+    found
+        How many positions they hold.
+    size
+        Height and width of the images, pixels.
     """
-    listed = [("missing", missing), ("unexpected", unexpected), ("other shape", shapes)]
     return WeightsError(
-        what="The weights do not fit the backbone.",
+        what="The weights were trained at an image size that cannot be known.",
         where=where,
-        value="; ".join(
-            f"{len(keys)} {name}: {', '.join(keys) or 'none'}" for name, keys in listed
-        ),
-        allowed=f"the {num_keys} keys of the backbone, and keys of layers it does not have",
-        next_step="set `backbone` to the network of these weights, or take another file",
+        value=f"{found}: no square grid of patches, and the size is not in the file",
+        allowed=f"a square grid, which is resampled to {size[0]} x {size[1]}, or a grid of that "
+        "size",
+        next_step="set `height` and `width` to the size the weights were trained at, or take "
+        "weights trained on square images",
     )
 
 
-def unreadable_weights(path: Path, error: Exception) -> WeightsError:
-    """Return the error for a file of weights that cannot be read."""
-    reason = (str(error).splitlines() or ["no whole file"])[0]
-    return _no_weights(path, f"{type(error).__name__}: {reason}")
-
-
-def no_state_dict(path: Path, content: object) -> WeightsError:
-    """Return the error for a file of weights that holds something else."""
-    return _no_weights(path, f"a {type(content).__name__} that is no state dict")
-
-
-def no_imagenet_weights(backbone: str, error: Exception) -> WeightsError:
-    """Return the error for ImageNet weights that are not there or cannot be downloaded."""
+def no_imagenet_weights(weights: str, backbone: str, error: Exception) -> WeightsError:
+    """Return the error for named weights that are not there or cannot be downloaded."""
+    reason = (str(error).splitlines() or ["no reason given"])[0]
     return WeightsError(
         what="The ImageNet weights cannot be had.",
-        where=f"weights: imagenet, backbone: {backbone}",
-        value=f"{type(error).__name__}: {error}",
+        where=f"weights: {weights}, backbone: {backbone}",
+        value=f"{type(error).__name__}: {reason[:160]}",
         allowed="a backbone with published weights, and a network or a cache of them",
         next_step="set `weights` to a file with `pplr configure … --set weights=PATH`",
+    )
+
+
+def broken_download(path: Path, error: Exception) -> WeightsError:
+    """Return the error for downloaded weights that are broken in torch's cache."""
+    return WeightsError(
+        what="The downloaded weights cannot be read.",
+        where=str(path),
+        value=f"{type(error).__name__}, as of a file that was cut or changed",
+        allowed="the file that torchvision publishes, or none",
+        next_step="remove the file: it is downloaded again",
     )
 
 
@@ -126,22 +119,20 @@ def no_model(path: Path) -> MissingInputError:
     )
 
 
-def unreadable_model(file: Path, error: Exception) -> DataError:
-    """Return the error for a file of a model that cannot be read."""
+def unreadable_model(file: Path, problem: str) -> DataError:
+    """Return the error for a file of a model that cannot be used."""
     return DataError(
         what="A model's file cannot be read.",
         where=str(file),
-        value=str(error),
+        value=problem,
         allowed="what init-model or train-epoch wrote",
         next_step="remove the model's folder and run `dvc repro`",
     )
 
 
-def _no_weights(path: Path, value: str) -> WeightsError:
-    return WeightsError(
-        what="The weights cannot be read.",
-        where=str(path),
-        value=value,
-        allowed="a state dict of tensors, as .safetensors or as torch.save writes it",
-        next_step="set `weights` to such a file with `pplr configure … --set weights=PATH`",
-    )
+def check_model_numbers(file: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise a DataError where a value in a file of a model is NaN or infinite."""
+    for key, value in tensors.items():
+        if count := num_not_finite(value):
+            problem = f"{key}: {count} of {value.numel()} values are NaN or infinite"
+            raise unreadable_model(file, problem)

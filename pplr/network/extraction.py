@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pplr.network.checks import check_extracted
 from pplr.network.model import ReIDModel, autocast
-from pplr.network.normalising import to_normalised
 from pplr.network.parallel import gather_rows, rank, world_size
 from pplr.progress import track
 from pplr.storage.images import PackedImages
@@ -85,7 +84,7 @@ def _batches(
         # around the batch alone: a model moved in inference mode could not be trained afterwards
         with torch.inference_mode():
             with autocast(device, precision):
-                embeddings = model(to_normalised(images[own], device))  # (n,1+P,D)
+                embeddings = model(model.normalised(images[own], device))  # (n,1+P,D)
             features = gather_rows(F.normalize(embeddings.float(), dim=2), np.diff(bounds).tolist())
         rows = np.arange(bounds[0], bounds[-1])
         found = features.cpu().numpy()

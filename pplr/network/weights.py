@@ -1,4 +1,4 @@
-"""Pretrained weights into a backbone: from a file, from torchvision, or random."""
+"""Pretrained weights into a backbone: from a file, from torchvision or timm, or random."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pplr.errors import PplrError
 from pplr.network.backbones import Backbone
-from pplr.network.checks import misfit, no_imagenet_weights, no_state_dict, unreadable_weights
+from pplr.network.checkpoint import recorded_size
+from pplr.network.checks import broken_download, no_imagenet_weights
+from pplr.network.prefixes import unwrapped
+from pplr.network.weight_checks import check_fit
+from pplr.network.weight_files import read_weights
+from pplr.settings.groups import TIMM
 
 if TYPE_CHECKING:
     from pplr.network.timm import TimmBackbone
+
+# torchvision's names of the weights that a setting names
+PUBLISHED = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
 
 
 def load_backbone(
@@ -21,11 +29,24 @@ def load_backbone(
 ) -> list[str]:
     """Load a state dict into a backbone in place, as `load_weights`; return what was left out.
 
-    A network of timm has timm's own keys, and its position embedding is fitted to the images.
+    The backbone may stand within a larger model, such as one of ours, as `module.backbone.…`. A
+    network of timm has timm's own keys, and its positions are fitted to the images.
+
+    Parameters
+    ----------
+    backbone
+        Its weights are replaced.
+    state
+        The weights.
+    where
+        The file they are from, or their name.
     """
     if isinstance(backbone, Backbone):
-        return load_weights(backbone, state, where=where)
-    return load_weights(backbone.network, backbone.adapt(state), where=where)
+        inside, outside = unwrapped(state, backbone.state_dict())
+        return [*load_weights(backbone, inside, where=where), *outside]
+    inside, outside = unwrapped(state, backbone.network.state_dict())
+    fitted = backbone.adapt(inside, where=where, trained_at=recorded_size(Path(where)))
+    return [*load_weights(backbone.network, fitted, where=where), *outside]
 
 
 def load_weights(network: nn.Module, state: dict[str, Tensor], *, where: str) -> list[str]:
@@ -38,21 +59,13 @@ def load_weights(network: nn.Module, state: dict[str, Tensor], *, where: str) ->
     ------
     WeightsError
         Keys are missing, shapes differ, or a layer the network has holds keys it does not have, as
-        with ResNet-101's weights, among which are all keys of ResNet-50. All of them are listed.
+        with ResNet-101's weights, among which are all keys of ResNet-50; or a value is no finite
+        number.
     """
     wanted = network.state_dict()
-    layers = {key.split(".")[0] for key in wanted}
-    missing = [key for key in wanted if key not in state and not key.endswith("batches_tracked")]
-    unexpected = [key for key in state if key not in wanted]
-    shapes = [
-        f"{key}: {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
-    ]
-    if missing or shapes or any(key.split(".")[0] in layers for key in unexpected):
-        raise misfit(where, len(wanted), missing=missing, unexpected=unexpected, shapes=shapes)
+    check_fit(wanted, state, where=where)
     network.load_state_dict({key: state[key] for key in wanted if key in state}, strict=False)
-    return unexpected
+    return [key for key in state if key not in wanted]
 
 
 def pretrained_state(weights: str, backbone: str) -> dict[str, Tensor] | None:
@@ -61,9 +74,9 @@ def pretrained_state(weights: str, backbone: str) -> dict[str, Tensor] | None:
     Parameters
     ----------
     weights
-        `random`, `imagenet`, or the path of a file.
+        `random`, `imagenet`, `imagenet-v2`, or the path of a file.
     backbone
-        Name of the backbone, for `imagenet`.
+        Name of the backbone, for ImageNet's.
 
     Raises
     ------
@@ -72,48 +85,42 @@ def pretrained_state(weights: str, backbone: str) -> dict[str, Tensor] | None:
     """
     if weights == "random":
         return None
-    if weights == "imagenet":
-        return download_imagenet_weights(backbone)
+    if weights in PUBLISHED:
+        return download_weights(weights, backbone)
     return read_weights(Path(weights))
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the state dict of a safetensors or PyTorch file; no pickled code is run.
-
-    Raises
-    ------
-    WeightsError
-        The file is missing, cannot be read, or holds no state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises what its parsing of broken bytes runs into
-        raise unreadable_weights(path, error) from None
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise no_state_dict(path, state)
-    return {str(key).removeprefix("module."): value for key, value in state.items()}
-
-
-def download_imagenet_weights(backbone: str) -> dict[str, Tensor]:
+def download_weights(weights: str, backbone: str) -> dict[str, Tensor]:
     """Return torchvision's or timm's weights of a backbone, downloaded unless already cached.
 
+    Parameters
+    ----------
+    weights
+        A key of `PUBLISHED`; of timm there is `imagenet` alone, whatever it was trained on.
+    backbone
+        Name of the backbone.
+
     Raises
     ------
     WeightsError
-        There are none for this backbone, or they cannot be downloaded.
+        There are none for this backbone, they cannot be downloaded, or they are broken in the
+        cache.
     """
+    cached = None
     try:
-        if backbone.startswith("timm/"):
+        if backbone.startswith(TIMM):
             from pplr.network.timm import pretrained_timm_state  # an extra
 
             return pretrained_timm_state(backbone)
         import torchvision  # two seconds that weights from a file need not wait
 
-        weights = torchvision.models.get_model_weights(backbone)["IMAGENET1K_V1"]
-        return dict(weights.get_state_dict(progress=False, check_hash=True))
-    except (ValueError, OSError, RuntimeError) as error:  # a wrong hash is a RuntimeError
-        raise no_imagenet_weights(backbone, error) from None
+        published = torchvision.models.get_model_weights(backbone)[PUBLISHED[weights]]
+        cached = Path(torch.hub.get_dir(), "checkpoints", Path(published.url).name)
+        options = {"progress": False, "check_hash": True, "weights_only": True}
+        return dict(published.get_state_dict(**options))
+    except PplrError:
+        raise
+    except Exception as error:  # of the network, a wrong hash, or what broken bytes lead to
+        if cached is not None and cached.is_file():
+            raise broken_download(cached, error) from None
+        raise no_imagenet_weights(weights, backbone, error) from None

@@ -180,7 +180,7 @@ class Model:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is built from: `backbone`, `height`, `width` and `num_parts`."""
+        """What it is built from: backbone, size, parts, pooling, mean and deviation of pixels."""
         return read_json(self.files.settings)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pplr.errors import MissingInputError, SettingError
-from pplr.settings.groups import TIMM
+from pplr.settings.groups import PUBLISHED_WEIGHTS, TIMM
 from pplr.settings.inputs import watched_files
 from pplr.settings.params import Params
 from pplr.settings.schedule import INIT, Schedule
@@ -37,20 +37,14 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
     for key, path in schedule.inputs.items():
         _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml", kind=key)
     weights = params.weights
-    if weights == "imagenet" and params.backbone == "demo_resnet":
-        raise SettingError(
-            what="There are no ImageNet weights for this backbone.",
-            where="weights in params.yaml",
-            value="imagenet, with backbone demo_resnet",
-            allowed="a file, or random",
-            next_step="set `backbone` to one of torchvision's, or `weights` to a file",
-        )
-    if weights not in ("imagenet", "random") and weights != schedule.inputs["weights"]:
+    check_published(weights, params.backbone)
+    named = (*PUBLISHED_WEIGHTS, "random")
+    if weights not in named and weights != schedule.inputs["weights"]:
         raise SettingError(
             what="params.yaml and schedule.yaml name different weights.",
             where="weights in params.yaml, inputs.weights in schedule.yaml",
             value=f"{weights} and {schedule.inputs['weights']}",
-            allowed="the same path twice, or weights: imagenet | random",
+            allowed=f"the same path twice, or weights: {' | '.join(named)}",
             next_step="write both with `pplr configure … --set weights=PATH`",
         )
 
@@ -111,6 +105,23 @@ def settings_changed(stage: str, changed: list[str]) -> SettingError:
         next_step="run `dvc repro` again, which runs this stage with the new ones; `dvc exp run "
         "--temp` runs in a copy, beside which settings can be changed",
     )
+
+
+def check_published(weights: str, backbone: str) -> None:
+    """Raise a SettingError where a backbone has no published weights of this name."""
+    having = PUBLISHED_WEIGHTS.get(weights, ())
+    family = TIMM if backbone.startswith(TIMM) else backbone
+    if weights in PUBLISHED_WEIGHTS and family not in having:
+        file = "name a file with `pplr configure … --set weights=PATH`"
+        has_others = family in PUBLISHED_WEIGHTS["imagenet"]
+        names = " | ".join(f"{name}NAME" if name == TIMM else name for name in having)
+        raise SettingError(
+            what="There are no ImageNet weights for this backbone.",
+            where="weights in params.yaml",
+            value=f"{weights}, with backbone {backbone}",
+            allowed=f"{weights} with {names}; a file, or random, with any backbone",
+            next_step=f"set `weights: imagenet`, or {file}" if has_others else file,
+        )
 
 
 def check_device(device: str) -> None:

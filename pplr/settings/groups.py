@@ -12,7 +12,16 @@ from pydantic_core import PydanticCustomError
 
 TIMM = "timm/"  # what the names of its backbones begin with
 
-BACKBONES = ("demo_resnet", "resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2")
+BACKBONES = (
+    *("demo_resnet", "resnet18", "resnet34", "resnet50", "resnet101", "resnet50_ibn"),
+    "mobilenet_v2",
+)
+
+# The backbones that have the weights of each name; `timm/` stands for all of timm's.
+PUBLISHED_WEIGHTS = {
+    "imagenet": ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", TIMM),
+    "imagenet-v2": ("resnet50", "resnet101", "mobilenet_v2"),
+}
 
 # Pixels of the image's height in a row of the feature map, in each of `BACKBONES`; timm's networks
 # have strides of their own.
@@ -68,10 +77,13 @@ class NetworkSettings(Group):
     )
     weights: str = Field(
         pattern=r"^[^\x00-\x1f\x7f]+$",
-        examples=["PATH", "imagenet", "random"],
+        examples=["PATH", *PUBLISHED_WEIGHTS, "random"],
         description="weights of the backbone; a PATH stands in schedule.yaml too",
     )
     num_parts: int = Field(ge=1, le=16, description="horizontal parts, N_p")
+    pooling: Literal["mean", "gem"] = Field(
+        description="of the global feature; gem learns a power mean; the parts are means"
+    )
 
 
 class ClusteringSettings(Group):

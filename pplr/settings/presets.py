@@ -10,6 +10,7 @@ PAPER: dict[str, Any] = {
     "backbone": "resnet50",
     "weights": "imagenet",
     "num_parts": 3,
+    "pooling": "mean",
     "search": "exact",
     "k1": 30,
     "k2": 6,

@@ -6,14 +6,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pplr.network.normalising import IMAGENET_MEAN
+from pplr.network.normalising import IMAGENET_MEAN, Colour
 
 # Random erasing (Zhong et al., AAAI 2020): bounds of the area, as a fraction of the image, and of
 # height / width.
 ERASE_AREA = (0.02, 0.4)
 ERASE_ASPECT = (0.3, 1 / 0.3)
 ERASE_ATTEMPTS = 10
-ERASE_FILL = tuple(round(255 * mean) for mean in IMAGENET_MEAN)
+
+
+class Augmentation(NamedTuple):
+    """What is done to the images of an epoch; see `draw_augmentation` and `erase`."""
+
+    pad: int
+    erase_probability: float
+    mean: Colour = IMAGENET_MEAN
 
 
 class Draws(NamedTuple):
@@ -62,7 +69,7 @@ def draw_augmentation(
     return Draws(flip, top, left, boxes)
 
 
-def augment(images: Tensor, draws: Draws, *, pad: int) -> Tensor:
+def augment(images: Tensor, draws: Draws, *, pad: int, mean: Colour = IMAGENET_MEAN) -> Tensor:
     """Return images flipped, shifted by up to `pad` pixels and partly erased, as drawn.
 
     All of it comes before normalising, in this order. As in the original's transforms, the shift
@@ -76,6 +83,8 @@ def augment(images: Tensor, draws: Draws, *, pad: int) -> Tensor:
         Of these B images.
     pad
         What the draws were made with, pixels.
+    mean
+        What fills a box, the mean that is taken away when images are normalised.
 
     Returns
     -------
@@ -83,7 +92,7 @@ def augment(images: Tensor, draws: Draws, *, pad: int) -> Tensor:
         (B, H, W, 3) uint8, new memory.
     """
     shifted = flip_and_crop(images, draws.flip, draws.top, draws.left, pad=pad)
-    return erase(shifted, draws.boxes)
+    return erase(shifted, draws.boxes, mean)
 
 
 def flip_and_crop(images: Tensor, flip: Tensor, top: Tensor, left: Tensor, *, pad: int) -> Tensor:
@@ -152,8 +161,8 @@ def draw_boxes(batch: int, height: int, width: int, *, generator: torch.Generato
     return torch.stack((top, left, box_height, box_width), dim=1).long()
 
 
-def erase(images: Tensor, boxes: Tensor) -> Tensor:
-    """Return images with a box each replaced by the ImageNet mean, rounded to whole levels.
+def erase(images: Tensor, boxes: Tensor, mean: Colour = IMAGENET_MEAN) -> Tensor:
+    """Return images with a box each replaced by the mean, rounded to whole levels.
 
     Parameters
     ----------
@@ -161,6 +170,8 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
         (B, H, W, 3) uint8, on the CPU.
     boxes
         (B, 4) int64: top, left, height, width in pixels; a side of 0 erases nothing.
+    mean
+        Of the training images of the backbone's weights; it is 0 once images are normalised.
 
     Returns
     -------
@@ -170,7 +181,8 @@ def erase(images: Tensor, boxes: Tensor) -> Tensor:
     erased = images.clone()
     # Box by box, as rows of bytes: twice as fast as masking all pixels of the batch.
     pixels = erased.numpy()
-    filled = np.broadcast_to(np.array(ERASE_FILL, np.uint8), pixels.shape[1:]).copy()  # (H, W, 3)
+    fill = np.array([round(255 * level) for level in mean], np.uint8)
+    filled = np.broadcast_to(fill, pixels.shape[1:]).copy()  # (H, W, 3)
     for image, (top, left, height, width) in zip(pixels, boxes.tolist(), strict=True):
         image[top : top + height, left : left + width] = filled[:height, :width]
     return erased

@@ -13,10 +13,10 @@ from torch.nn.utils import get_total_norm
 
 from pplr.checks import check_cameras, check_clusters, check_finite, check_shares, check_world
 from pplr.network.model import ReIDModel
-from pplr.network.normalising import to_normalised
 from pplr.network.parallel import average_buffers, rank, shares, world_size
 from pplr.progress import track
 from pplr.settings.groups import TrainingSettings
+from pplr.training.augment import Augmentation
 from pplr.training.centroids import camera_proxies, centroid_classifiers
 from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
@@ -82,8 +82,7 @@ def train_epoch(
         data.images,
         batches,
         dealt[rank()],
-        pad=settings.pad,
-        erase_probability=settings.erase_probability,
+        Augmentation(settings.pad, settings.erase_probability, mean=model.backbone.mean),
         generator=torch.Generator().manual_seed(int(augment_seed.generate_state(1)[0])),
     )
     totals: dict[str, float] = {}
@@ -118,7 +117,8 @@ class _Trainer:
         start: EpochStart,
         device: str,
     ):
-        self.data, self.settings, self.epoch, self.device = data, settings, epoch, device
+        self.model, self.data, self.settings = model, data, settings
+        self.epoch, self.device = epoch, device
         spaces = np.concatenate((data.global_features[:, None], data.part_features), axis=1)
         features = torch.from_numpy(spaces)  # (N,1+P,D)
         labels = torch.from_numpy(data.pseudo_labels).long()
@@ -162,7 +162,7 @@ class _Trainer:
         rows
             (B,) the rows of the whole batch.
         """
-        images = to_normalised(own, self.device).to(self.dtype)  # (b,3,H,W)
+        images = self.model.normalised(own, self.device).to(self.dtype)  # (b,3,H,W)
         embeddings, logits = self.parallel(images, counts)  # (B,1+P,D), (B,1+P,C)
         teacher = self.teacher.global_logits(images, counts) if self.teacher else None
         terms = epoch_losses(

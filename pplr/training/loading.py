@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pplr.storage.images import PackedImages
-from pplr.training.augment import augment, draw_augmentation
+from pplr.training.augment import Augmentation, augment, draw_augmentation
 
 Item = TypeVar("Item")
 
@@ -53,9 +53,8 @@ def augmented_batches(
     images: PackedImages,
     batches: NDArray[np.int64],
     share: slice,
+    augmentation: Augmentation,
     *,
-    pad: int,
-    erase_probability: float,
     generator: torch.Generator,
 ) -> OneAhead[Tensor]:
     """Return this process's share of each batch, (b,H,W,3) uint8, augmented.
@@ -68,8 +67,8 @@ def augmented_batches(
         (iterations,B) rows.
     share
         Which of the B images are this process's.
-    pad, erase_probability
-        As in `draw_augmentation`.
+    augmentation
+        How far images are shifted, and how often and with what they are erased.
     generator
         The source of all randomness; it advances by whole batches.
     """
@@ -80,11 +79,11 @@ def augmented_batches(
             batches.shape[1],
             height,
             width,
-            pad=pad,
-            erase_probability=erase_probability,
+            pad=augmentation.pad,
+            erase_probability=augmentation.erase_probability,
             generator=generator,
         )
         own = torch.from_numpy(images[batches[iteration, share]])
-        return augment(own, draws.take(share), pad=pad)
+        return augment(own, draws.take(share), pad=augmentation.pad, mean=augmentation.mean)
 
     return OneAhead(make, len(batches))

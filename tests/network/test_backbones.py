@@ -1,13 +1,17 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from pplr.network.backbones import Backbone, make_backbone
+from pplr.errors import WeightsError
+from pplr.network.backbones import Backbone, InstanceBatchNorm, make_backbone
+from pplr.network.weight_files import read_weights
+from pplr.network.weights import load_backbone
 
 NUM_FEATURES = {
     "demo_resnet": 512,
@@ -15,9 +19,10 @@ NUM_FEATURES = {
     "resnet34": 512,
     "resnet50": 2048,
     "resnet101": 2048,
+    "resnet50_ibn": 2048,
     "mobilenet_v2": 1280,
 }
-TORCHVISION = [name for name in NUM_FEATURES if name != "demo_resnet"]
+TORCHVISION = [name for name in NUM_FEATURES if name not in ("demo_resnet", "resnet50_ibn")]
 CLASSIFIERS = ("fc.", "classifier.")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -67,7 +72,7 @@ def test_state_dict_keys_are_torchvisions_without_the_classifier(name):
     assert list(ours) == list(expected)
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", [*TORCHVISION, "resnet50_ibn"])
 def test_the_last_stage_has_no_stride_and_the_others_halve(name):
     with torch.device("meta"):
         modules = dict(make_backbone(name, height=32, width=16).named_modules())
@@ -170,3 +175,65 @@ def test_layers_run_in_the_order_given():
     assert backbone(torch.tensor([[1.0]])).item() == 0
     assert backbone(torch.tensor([[-1.0]])).item() == 2
     assert list(backbone.state_dict()) == ["twice.weight"]
+
+
+# --- IBN-a ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_half_of_the_channels_are_normalised_by_image_and_half_by_batch(training):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(3, 5, 4, 2, generator=generator).double() * 3 + 1  # 2 and 3 channels
+    norm = InstanceBatchNorm(5).double().train(training)
+    for tensor in norm.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+    means, variances = norm.BN.running_mean.clone(), norm.BN.running_var.clone()
+    result = norm(maps).detach().numpy()
+    for b in range(3):
+        for c in range(5):
+            half, i = (norm.IN, c) if c < 2 else (norm.BN, c - 2)
+            seen = maps[b, c] if c < 2 else maps[:, c]
+            mean, variance = seen.mean().item(), seen.var(correction=0).item()
+            if c >= 2 and not training:
+                mean, variance = means[i].item(), variances[i].item()
+            weight, bias = half.weight[i].item(), half.bias[i].item()
+            expected = (maps[b, c].numpy() - mean) / (variance + 1e-5) ** 0.5 * weight + bias
+            np.testing.assert_allclose(result[b, c], expected, atol=1e-9)
+
+
+def test_the_published_keys_of_ibn_a_are_those_of_the_backbone(tmp_path):
+    # Pan et al.'s ResNet-50-IBN-a: an `IBN` for bn1 in every block of the first three stages
+    state = torchvision.models.resnet50(weights=None).state_dict()
+    published = {}
+    for key, value in state.items():
+        stage, *_, layer, name = key.split(".") if key.count(".") == 3 else ("", "", "")
+        if stage in ("layer1", "layer2", "layer3") and layer == "bn1":
+            prefix, half = key.removesuffix(name), len(value) // 2 if value.ndim else 0
+            if name in ("weight", "bias"):
+                published[f"{prefix}IN.{name}"] = value[:half]
+            published[f"{prefix}BN.{name}"] = value[half:] if value.ndim else value
+        else:
+            published[key] = value
+    assert published["layer1.0.bn1.IN.weight"].shape == (32,)
+    assert published["layer3.5.bn1.BN.running_mean"].shape == (128,)
+    assert published["layer4.0.bn1.weight"].shape == (512,)
+    torch.save({f"module.{key}": value for key, value in published.items()}, tmp_path / "w.pth")
+    backbone = make_backbone("resnet50_ibn", height=32, width=16)
+    left_out = load_backbone(backbone, read_weights(tmp_path / "w.pth"), where="w.pth")
+    assert left_out == ["fc.weight", "fc.bias"]
+    loaded = backbone.state_dict()
+    assert set(loaded) == {key for key in published if not key.startswith("fc.")}
+    assert all(torch.equal(loaded[key], published[key]) for key in loaded)
+    with pytest.raises(WeightsError, match="do not fit"):
+        load_backbone(make_backbone("resnet50", height=32, width=16), published, where="w.pth")
+    with pytest.raises(WeightsError, match=r"IN\.weight"):
+        load_backbone(backbone, state, where="w.pth")
+
+
+def test_an_images_contrast_and_cast_are_forgotten_by_half():
+    norm = InstanceBatchNorm(4).eval()
+    maps = torch.rand(2, 4, 8, 4, generator=torch.Generator().manual_seed(0)) + 1
+    changed = norm(3 * maps + 2)
+    torch.testing.assert_close(changed[:, :2], norm(maps)[:, :2], atol=1e-3, rtol=1e-3)
+    assert (changed[:, 2:] - norm(maps)[:, 2:]).abs().min() > 1

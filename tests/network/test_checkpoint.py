@@ -1,16 +1,18 @@
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from pplr.errors import MissingInputError
+from pplr.errors import DataError, MissingInputError, PplrError
 from pplr.network.backbones import make_backbone
 from pplr.network.checkpoint import (
     read_model,
     read_optimizer,
     read_settings,
     read_teacher,
+    recorded_size,
     write_model,
 )
 from pplr.network.model import ReIDModel
@@ -50,6 +52,27 @@ def test_a_model_comes_back_as_it_was(tmp_path, model):
     with torch.inference_mode():
         assert torch.equal(again.eval()(images), model.eval()(images))
     assert read_settings(tmp_path / "init") == SETTINGS
+
+
+def test_pooling_and_the_pixels_mean_come_back(tmp_path):
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), 2, pooling="gem")
+    torch.nn.init.constant_(model.pooling.p, 4.5)
+    colours = {"mean": (0.5, 0.25, 0.125), "std": (0.1, 0.2, 0.3)}
+    write_model(tmp_path / "00", model, {**SETTINGS, "pooling": "gem", **colours})
+    assert "pooling.p" in load_file(tmp_path / "00" / "weights.safetensors")
+    again = read_model(tmp_path / "00")
+    assert again.pooling.p.item() == 4.5
+    assert (again.backbone.mean, again.backbone.std) == (colours["mean"], colours["std"])
+    images = torch.full((1, 2, 2, 3), 51, dtype=torch.uint8)  # 0.2
+    expected = torch.tensor([(0.2 - 0.5) / 0.1, (0.2 - 0.25) / 0.2, (0.2 - 0.125) / 0.3])
+    torch.testing.assert_close(again.normalised(images, "cpu")[0, :, 0, 0], expected)
+
+
+def test_a_folder_from_before_says_nothing_of_pooling_and_pixels(tmp_path, model):
+    write_model(tmp_path / "00", model, SETTINGS)
+    again = read_model(tmp_path / "00")
+    assert again.backbone.mean == (0.485, 0.456, 0.406)
+    assert list(again.pooling.parameters()) == []
 
 
 def test_the_folder_by_hand(tmp_path, model):
@@ -117,6 +140,57 @@ def test_a_missing_model(tmp_path):
         read_model(tmp_path / "07")
     assert str(tmp_path / "07") in str(caught.value)
     assert "dvc repro" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_values_that_are_no_numbers_are_refused_by_file_and_key(tmp_path, model, dtype, value):
+    write_model(tmp_path / "00", model, SETTINGS, teacher=model.state_dict())
+    for name, read in (("weights", read_model), ("ema", read_teacher)):
+        file = tmp_path / "00" / f"{name}.safetensors"
+        tensors = load_file(file)
+        tensors["bnnecks.1.running_var"] = torch.ones(512, dtype=dtype)
+        tensors["bnnecks.1.running_var"][7] = value
+        save_file(tensors, file)
+        with pytest.raises(DataError, match="A model's file cannot be read") as caught:
+            read(tmp_path / "00")
+        assert f"where:   {file}" in str(caught.value)
+        assert "bnnecks.1.running_var: 1 of 512 values are NaN or infinite" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("settings.json", "{}", "KeyError: 'height'"),
+        ("settings.json", "[1]", "TypeError"),
+        ("settings.json", "{", "JSONDecodeError"),
+        ("settings.json", json.dumps(SETTINGS | {"num_parts": "two"}), "TypeError"),
+        ("settings.json", json.dumps(SETTINGS | {"backbone": "resnet19"}), "ValueError"),
+        ("settings.json", json.dumps(SETTINGS | {"num_parts": 3}), "bnnecks.3.weight"),
+        ("settings.json", json.dumps(SETTINGS | {"mean": [0.5, 0.5]}), "ValueError"),
+        ("settings.json", json.dumps(SETTINGS | {"std": 0.5}), "TypeError"),
+        ("settings.json", json.dumps(SETTINGS | {"pooling": "max"}), "KeyError: 'max'"),
+        ("weights.safetensors", "PK", "header too small"),
+    ],
+)
+def test_a_damaged_folder_is_one_message(tmp_path, model, name, content, found):
+    write_model(tmp_path / "00", model, SETTINGS)
+    (tmp_path / "00" / name).write_text(content)
+    with pytest.raises(PplrError, match="cannot be read") as caught:
+        read_model(tmp_path / "00")
+    assert found in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 5
+    assert str(tmp_path / "00") in str(caught.value)
+
+
+def test_the_size_that_a_model_was_trained_at(tmp_path, model):
+    write_model(tmp_path / "00", model, SETTINGS)
+    assert recorded_size(tmp_path / "00" / "weights.safetensors") == (32, 16)
+    assert recorded_size(tmp_path / "00" / "ema.safetensors") is None
+    assert recorded_size(tmp_path / "weights.safetensors") is None
+    assert recorded_size(Path("imagenet")) is None
+    (tmp_path / "00" / "settings.json").write_text("[]")  # another program's
+    assert recorded_size(tmp_path / "00" / "weights.safetensors") is None
 
 
 def test_a_failed_write_leaves_the_old(tmp_path, model):

@@ -1,3 +1,4 @@
+import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ from pplr.network import extraction as features_module
 from pplr.network.backbones import make_backbone
 from pplr.network.extraction import extract_features, extract_global_features
 from pplr.network.model import ReIDModel
-from pplr.network.normalising import to_normalised
+from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD, to_normalised
 from pplr.storage.images import PackedImages
 from tests.packing import write_split
 
@@ -70,6 +71,19 @@ def test_row_i_is_image_i(model, images, pixels):
             embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
             np.testing.assert_allclose(global_features[i], embeddings[0], atol=1e-5)
             np.testing.assert_allclose(part_features[i], embeddings[1:], atol=1e-5)
+
+
+def test_images_are_normalised_as_the_backbones_weights_want_it(model, images, pixels):
+    plain, _ = extract(model, images)
+    other = copy.deepcopy(model)
+    mean, std = (0.5, 0.25, 0.75), (0.1, 0.3, 0.2)
+    other.backbone.mean, other.backbone.std = mean, std
+    global_features, _ = extract(other, images)
+    with torch.inference_mode():
+        embeddings = other(to_normalised(pixels, "cpu", mean=mean, std=std))[:, 0]
+    expected = torch.nn.functional.normalize(embeddings, dim=1).numpy()
+    np.testing.assert_allclose(global_features, expected, atol=1e-5)
+    assert np.abs(global_features - plain).max() > 0.01
 
 
 def test_rows_follow_the_images(model, images, pixels, tmp_path):
@@ -134,7 +148,8 @@ def test_features_that_are_no_numbers_name_their_image(images):
     class Overflowing(torch.nn.Module):
         """A model of finite weights whose activations overflow for some images."""
 
-        backbone = SimpleNamespace(num_features=4)
+        backbone = SimpleNamespace(num_features=4, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        normalised = ReIDModel.normalised
         num_parts = 1
         start = 0
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from pplr.network.backbones import Backbone, make_backbone
-from pplr.network.model import ReIDModel, classify
+from pplr.network.model import PowerMeanPooling, ReIDModel, autocast, classify
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -14,10 +14,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SCALE = 1 / math.sqrt(1 + 1e-5)
 
 
-def pooling_model(*, num_features, num_parts):
+def pooling_model(*, num_features, num_parts, pooling="mean"):
     """Return a model whose feature map is the image itself."""
     backbone = Backbone({"map": nn.Identity()}, num_features=num_features, num_rows=6)
-    return ReIDModel(backbone, num_parts)
+    return ReIDModel(backbone, num_parts, pooling=pooling)
 
 
 # --- pooling -------------------------------------------------------------------------------
@@ -61,6 +61,81 @@ def test_pooling_equals_loops(num_parts):
 def test_one_part_is_the_global_feature():
     embeddings = pooling_model(num_features=3, num_parts=1).eval()(torch.rand(2, 3, 4, 4))
     torch.testing.assert_close(embeddings[:, 0], embeddings[:, 1])
+
+
+# --- the power mean ------------------------------------------------------------------------
+
+
+def test_the_power_mean_by_hand():
+    # p = 3: the root of (1 + 27 + 0 + 8) / 4 = 9 is 2.0801; a negative value counts as 1e-6
+    rows = torch.tensor([[1.0, 3.0], [-5.0, 2.0]]).view(1, 1, 2, 2)
+    model = pooling_model(num_features=1, num_parts=2, pooling="gem").eval()
+    embeddings = model(rows).view(3)
+    expected = torch.tensor([9 ** (1 / 3), 2.0, -1.5])  # the parts are plain means
+    torch.testing.assert_close(embeddings, expected * SCALE)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 3.0, 6.5, 40.0])
+def test_the_power_mean_equals_loops(power):
+    images = torch.rand(3, 5, 6, 4, generator=torch.Generator().manual_seed(0)) - 0.3
+    pooling = PowerMeanPooling()
+    nn.init.constant_(pooling.p, power)
+    pooled = pooling(images)
+    for i in range(3):
+        for d in range(5):
+            values = [max(x, 1e-6) ** power for x in images[i, d].flatten().double().tolist()]
+            expected = (sum(values) / len(values)) ** (1 / power)
+            assert pooled[i, d].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_power_1_is_the_mean_and_a_large_one_nearly_the_maximum():
+    images = torch.rand(2, 3, 6, 4, generator=torch.Generator().manual_seed(0))
+    pooling = PowerMeanPooling()
+    nn.init.constant_(pooling.p, 1.0)
+    torch.testing.assert_close(pooling(images), images.mean(dim=(2, 3)))
+    nn.init.constant_(pooling.p, 1000.0)
+    torch.testing.assert_close(pooling(images), images.amax(dim=(2, 3)), rtol=5e-3, atol=0)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-7, 1.0, 1e4])
+@pytest.mark.parametrize("power", [3.0, 9.0])
+def test_the_gradient_reaches_power_and_map_and_is_finite(scale, power):
+    images = torch.rand(2, 3, 6, 4, generator=torch.Generator().manual_seed(0)) * scale
+    images.requires_grad_()
+    pooling = PowerMeanPooling()
+    nn.init.constant_(pooling.p, power)
+    pooling(images).sum().backward()
+    assert pooling.p.grad.isfinite()
+    assert images.grad.isfinite().all()
+    # of equal values any power mean is the same
+    assert (pooling.p.grad.abs() > 1e-3) == (scale >= 1)
+
+
+def test_the_gradient_of_the_power_mean_is_that_of_differences():
+    images = torch.rand(1, 2, 3, 2, dtype=torch.float64) + 0.1
+    assert torch.autograd.gradcheck(PowerMeanPooling().double(), (images.requires_grad_(),))
+
+
+def test_with_means_there_is_no_parameter_more():
+    names = {
+        pooling: set(pooling_model(num_features=2, num_parts=1, pooling=pooling).state_dict())
+        for pooling in ("mean", "gem")
+    }
+    assert names["gem"] - names["mean"] == {"pooling.p"}
+    assert not any(name.startswith("pooling") for name in names["mean"])
+    parameters = dict(pooling_model(num_features=2, num_parts=1, pooling="gem").named_parameters())
+    assert parameters["pooling.p"].requires_grad
+    assert parameters["pooling.p"].item() == 3
+
+
+def test_the_power_mean_under_bfloat16():
+    model = ReIDModel(make_backbone("demo_resnet", height=32, width=16), 2, pooling="gem").train()
+    images = torch.randn(4, 3, 32, 16, generator=torch.Generator().manual_seed(0))
+    with autocast("cpu", "bfloat16"):
+        embeddings = model(images)
+    embeddings.float().square().sum().backward()
+    assert embeddings.isfinite().all()
+    assert model.pooling.p.grad.isfinite()
 
 
 # --- the BNNecks ---------------------------------------------------------------------------

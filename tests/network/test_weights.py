@@ -1,18 +1,19 @@
-import pickle
 import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-import numpy as np
 import pytest
 import torch
 import torchvision
-from safetensors.torch import save_file
 from torch import nn
+from torch.nn.functional import interpolate
 
 from pplr.errors import WeightsError
 from pplr.network.backbones import Backbone, make_backbone
-from pplr.network.weights import download_imagenet_weights, load_weights, read_weights
+from pplr.network.checkpoint import write_model
+from pplr.network.model import ReIDModel
+from pplr.network.weight_files import read_weights
+from pplr.network.weights import download_weights, load_backbone, load_weights, pretrained_state
 
 MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.pth"
 
@@ -33,6 +34,11 @@ def small_state(seed=0):
         else torch.tensor(7)
         for key, value in small_backbone().state_dict().items()
     }
+
+
+def found_lines(error):
+    """Return the lines of an error's found part."""
+    return [line.strip() for line in error.value.split("\n")]
 
 
 def assert_equal(actual, expected):
@@ -83,22 +89,27 @@ def test_all_that_does_not_fit_is_listed():
         load_weights(backbone, state, where="w.pth")
     message = str(caught.value)
     assert "where:   w.pth" in message
-    assert (
-        "found:   1 missing: a.weight; 1 unexpected: c.weight; "
-        "1 other shape: b.bias: (5,) instead of (2,)"
-    ) in message
+    assert found_lines(caught.value) == [
+        "1 missing: a.weight",
+        "0 unexpected: none",  # c is a layer that the network does not have
+        "1 of another shape: b.bias (5,) instead of (2,)",
+        "6 in the file: b.weight, b.bias, b.running_mean, … and 3 more",
+        "6 in the network: a.weight, b.weight, b.bias, … and 3 more",
+    ]
     assert "set `backbone`" in message
     assert_equal(backbone.state_dict(), before)  # nothing was loaded
 
 
-def test_every_missing_key_is_listed():
+def test_long_lists_are_cut_to_what_can_be_read():
+    backbone = make_backbone("resnet50", height=32, width=16)
+    long = {f"layer1.{'x' * 300}\n{i}": torch.ones(1) for i in range(500)}
     with pytest.raises(WeightsError) as caught:
-        load_weights(make_backbone("demo_resnet", height=32, width=16), {}, where="w.pth")
-    state = make_backbone("demo_resnet", height=32, width=16).state_dict()
-    keys = [k for k in state if "batches_tracked" not in k]
-    message = str(caught.value)
-    assert f"{len(keys)} missing: {', '.join(keys)};" in message
-    assert "0 unexpected: none" in message
+        load_weights(backbone, long, where="w.pth")
+    lines = str(caught.value).splitlines()
+    assert len(lines) <= 10
+    assert max(map(len, lines)) <= 180
+    assert found_lines(caught.value)[0].startswith("265 missing: conv1.weight, bn1.weight, bn1.bi")
+    assert found_lines(caught.value)[1].endswith("… and 497 more")
 
 
 @pytest.mark.parametrize(("small", "large"), [("resnet18", "resnet34"), ("resnet50", "resnet101")])
@@ -108,7 +119,7 @@ def test_a_deeper_networks_weights_do_not_fit_though_all_keys_are_there(small, l
         backbone = make_backbone(small, height=32, width=16)
         state = torchvision.models.get_model(large, weights=None).state_dict()
     assert set(backbone.state_dict()) <= set(state)
-    with pytest.raises(WeightsError, match=r"0 missing: none; [0-9]+ unexpected: layer"):
+    with pytest.raises(WeightsError, match=r"0 missing: none\n +[0-9]+ unexpected: layer"):
         load_weights(backbone, state, where="w.pth")
 
 
@@ -138,102 +149,115 @@ def test_the_shared_mobilenet_loads_completely():
     assert feature_map.std() > 0.01
 
 
-# --- read_weights --------------------------------------------------------------------------
+# --- what the weights are called, and what they are -----------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_files_come_back_as_they_were(tmp_path, suffix, dtype):
-    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in small_state().items()}
-    path = tmp_path / f"w{suffix}"
-    (save_file if suffix == ".safetensors" else torch.save)(state, path)
-    assert_equal(read_weights(path), state)
+PREFIXES = ("module.", "backbone.", "base.", "encoder.", "model.")
 
 
-def test_a_training_checkpoint_gives_its_state_dict(tmp_path):
-    # As parallel training saves it: below `state_dict`, every key after `module.`
+@pytest.mark.parametrize("prefix", ["", *PREFIXES, "module.model.", "model.backbone.base."])
+def test_the_backbone_of_a_larger_model_is_found(prefix):
+    backbone, state = small_backbone(), small_state()
+    whole = {f"{prefix}{key}": value for key, value in state.items()}
+    other = {f"{prefix}fc.weight": torch.ones(3), "bnneck.weight": torch.ones(2)}
+    left_out = load_backbone(backbone, whole | other, where="w.pth")
+    assert_equal(backbone.state_dict(), state)
+    assert left_out == ["fc.weight", "bnneck.weight"]
+
+
+@pytest.mark.parametrize("prefix", ["encoder_q.", "module.teacher.", "student.backbone."])
+def test_a_prefix_that_could_be_one_of_several_is_named(prefix):
+    state = {f"{prefix}{key}": value for key, value in small_state().items()}
+    with pytest.raises(WeightsError, match="do not fit the backbone") as caught:
+        load_backbone(small_backbone(), state | {"epoch": torch.ones(1)}, where="w.pth")
+    assert f"next:    6 of 6 keys fit behind `{prefix}`: save those alone" in str(caught.value)
+
+
+def test_a_layer_within_the_prefix_may_not_have_other_keys():
+    state = {f"module.{key}": value for key, value in small_state().items()}
+    with pytest.raises(WeightsError, match=r"1 unexpected: a\.extra"):
+        load_backbone(small_backbone(), state | {"module.a.extra": torch.ones(1)}, where="w.pth")
+
+
+@pytest.mark.parametrize("name", ["demo_resnet", "timm/test_vit"])
+def test_a_model_of_ours_with_other_parts_gives_its_backbone(tmp_path, name):
+    size = {"height": 64, "width": 32}
+    model = ReIDModel(make_backbone(name, **size), 5)
+    write_model(tmp_path / "07", model, {"backbone": name, **size, "num_parts": 5})
+    path = tmp_path / "07" / "weights.safetensors"
+    backbone = make_backbone(name, **size)
+    left_out = load_backbone(backbone, read_weights(path), where=str(path))
+    assert_equal(backbone.state_dict(), model.backbone.state_dict())
+    assert len(left_out) == 6 * 5
+    assert all(key.startswith("bnnecks.") for key in left_out)
+
+
+def test_a_model_of_ours_knows_the_size_it_was_trained_at(tmp_path):
+    # 40 patches either way; 10 x 4, which is no square, becomes 4 x 10
+    size = {"height": 160, "width": 64}
+    model = ReIDModel(make_backbone("timm/test_vit", **size), 2)
+    settings = {"backbone": "timm/test_vit", **size, "num_parts": 2}
+    write_model(tmp_path / "07", model, settings)
+    path = tmp_path / "07" / "weights.safetensors"
+    turned = make_backbone("timm/test_vit", height=64, width=160)
+    load_backbone(turned, read_weights(path), where=str(path))
+    given, found = model.backbone.network.pos_embed, turned.network.pos_embed
+    grid = given[:, 1:].mT.unflatten(2, (10, 4))
+    expected = interpolate(grid, (4, 10), mode="bicubic", antialias=True)
+    torch.testing.assert_close(found[:, 1:], expected.flatten(2).mT, rtol=1e-5, atol=1e-5)
+
+
+DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("key", ["a.weight", "b.running_var"])
+def test_values_that_are_no_numbers_are_refused_at_the_entry(dtype, value, key):
+    backbone, state = small_backbone(), small_state()
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    state[key] = state[key].to(dtype)
+    state[key].view(-1)[1] = value
+    with pytest.raises(WeightsError, match="The weights hold NaN or infinite values") as caught:
+        load_backbone(backbone, state, where="w.pth")
+    assert "where:   w.pth" in str(caught.value)
+    size = state[key].numel()
+    assert f"found:   {key}: 1 of {size} values as float32" in str(caught.value)
+    assert_equal(backbone.state_dict(), before)
+
+
+def test_a_double_that_is_too_large_for_a_float_is_refused():
     state = small_state()
-    wrapped = {"epoch": 3, "state_dict": {f"module.{key}": v for key, v in state.items()}}
-    torch.save(wrapped, tmp_path / "w.pth")
-    assert_equal(read_weights(tmp_path / "w.pth"), state)
+    state["b.bias"] = torch.tensor([1.0, 1e39], dtype=torch.float64)
+    with pytest.raises(WeightsError, match="NaN or infinite"):
+        load_backbone(small_backbone(), state, where="w.pth")
+
+
+def test_what_does_not_enter_may_be_anything():
+    state = small_state() | {"fc.weight": torch.tensor([float("nan")])}
+    assert load_backbone(small_backbone(), state, where="w.pth") == ["fc.weight"]
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("change", "found"),
     [
-        ([1, 2], "a list that is no state dict"),
-        ({"a": 1}, "a dict that is no state dict"),
-        (torch.zeros(2), "a Tensor that is no state dict"),
-        ({"state_dict": {"a": "b"}}, "a dict that is no state dict"),
+        (lambda value: value.to(torch.int8), "int8"),
+        (lambda value: value.to(torch.int64), "int64"),
+        (lambda value: value > 0, "bool"),
+        (lambda value: value.to(torch.complex64), "complex64"),
+        (lambda value: value.to_sparse(), "float32, no plain tensor"),
+        (lambda value: value.to("meta"), "float32, no plain tensor"),
     ],
 )
-def test_a_file_of_something_else(tmp_path, content, found):
-    torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(WeightsError, match="The weights cannot be read") as caught:
-        read_weights(tmp_path / "w.pth")
-    assert f"found:   {found}" in str(caught.value)
+def test_weights_of_another_kind_are_refused(change, found):
+    state = small_state()
+    state["a.weight"] = change(state["a.weight"])
+    with pytest.raises(WeightsError, match="no floating-point numbers") as caught:
+        load_backbone(small_backbone(), state, where="w.pth")
+    assert f"found:   a.weight: {found}\n" in str(caught.value)
 
 
-class Touch:
-    """Creates a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-@pytest.mark.parametrize("legacy", [False, True])
-def test_pickled_code_is_not_run(tmp_path, legacy):
-    trace, path = tmp_path / "trace", tmp_path / "w.pth"
-    content = {"a.weight": Touch(trace)}
-    torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(WeightsError, match="The weights cannot be read") as caught:
-        read_weights(path)
-    assert str(path) in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 5  # torch's own explanation is long
-    assert not trace.exists()
-    pickle.loads(pickle.dumps(content))
-    assert trace.exists()  # it does run where it is allowed to
-
-
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-@pytest.mark.parametrize("legacy", [False, True])
-@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.99])
-def test_a_cut_file(tmp_path, name, legacy, share):
-    path = tmp_path / name
-    if path.suffix == ".safetensors":
-        save_file(small_state(), path)
-    else:
-        torch.save(small_state(), path, _use_new_zipfile_serialization=not legacy)
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(WeightsError, match="The weights cannot be read"):
-        read_weights(path)
-
-
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors", "README.md"])
-def test_any_bytes_end_in_one_message(tmp_path, name):
-    rng = np.random.default_rng(0)
-    path = tmp_path / name
-    for content in (b"hello world\n", b"{}", *(rng.bytes(n) for n in range(1, 60))):
-        path.write_bytes(content)
-        with pytest.raises(WeightsError) as caught:
-            read_weights(path)
-        assert len(str(caught.value).splitlines()) == 5
-
-
-@pytest.mark.parametrize("name", ["none.pth", "none.safetensors", "folder.pth"])
-def test_a_missing_file(tmp_path, name):
-    (tmp_path / "folder.pth").mkdir()
-    with pytest.raises(WeightsError, match="The weights cannot be read") as caught:
-        read_weights(tmp_path / name)
-    assert str(tmp_path / name) in str(caught.value)
-    assert "--set weights=PATH" in str(caught.value)
-
-
-# --- download_imagenet_weights: never with a real network -----------------------------------
+# --- download_weights: never with a real network -----------------------------------
 
 
 @pytest.fixture
@@ -252,7 +276,7 @@ def torch_home(tmp_path, monkeypatch):
 @pytest.mark.parametrize("backbone", ["resnet50", "mobilenet_v2"])
 def test_without_a_network_there_is_a_way_on(torch_home, backbone):
     with pytest.raises(WeightsError, match="ImageNet weights cannot be had") as caught:
-        download_imagenet_weights(backbone)
+        download_weights("imagenet", backbone)
     message = str(caught.value)
     assert f"where:   weights: imagenet, backbone: {backbone}" in message
     assert "no network" in message
@@ -262,7 +286,7 @@ def test_without_a_network_there_is_a_way_on(torch_home, backbone):
 @pytest.mark.usefixtures("torch_home")
 def test_a_backbone_that_torchvision_does_not_have():
     with pytest.raises(WeightsError, match="demo_resnet") as caught:
-        download_imagenet_weights("demo_resnet")
+        download_weights("imagenet", "demo_resnet")
     assert "allowed: a backbone with published weights" in str(caught.value)
 
 
@@ -272,11 +296,32 @@ def test_a_download_that_is_not_the_file_is_refused(torch_home, monkeypatch):
     page = urllib.request.urlopen(other.as_uri())
     monkeypatch.setattr(torch.hub, "urlopen", lambda *_: page)
     with pytest.raises(WeightsError, match="invalid hash value"):
-        download_imagenet_weights("resnet18")
+        download_weights("imagenet", "resnet18")
 
 
-def test_cached_weights_are_used_without_a_network(torch_home):
-    cached = torch_home / "hub" / "checkpoints" / "resnet50-0676ba61.pth"  # IMAGENET1K_V1
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"<html>", b"\x80\x02}q\x00."])
+def test_a_download_that_was_cut_is_named(torch_home, content):
+    cached = torch_home / "hub" / "checkpoints" / "resnet50-0676ba61.pth"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(content)
+    with pytest.raises(WeightsError, match="downloaded weights cannot be read") as caught:
+        download_weights("imagenet", "resnet50")
+    assert f"where:   {cached}" in str(caught.value)
+    assert "next:    remove the file: it is downloaded again" in str(caught.value)
+    assert cached.read_bytes() == content  # removing is the user's business
+
+
+@pytest.mark.parametrize(
+    ("weights", "backbone", "file"),
+    [
+        ("imagenet", "resnet50", "resnet50-0676ba61.pth"),
+        ("imagenet-v2", "resnet50", "resnet50-11ad3fa6.pth"),
+        ("imagenet-v2", "resnet101", "resnet101-cd907fc2.pth"),
+        ("imagenet-v2", "mobilenet_v2", "mobilenet_v2-7ebf99e0.pth"),
+    ],
+)
+def test_cached_weights_are_used_without_a_network(torch_home, weights, backbone, file):
+    cached = torch_home / "hub" / "checkpoints" / file
     cached.parent.mkdir(parents=True)
     torch.save(small_state(), cached)
-    assert_equal(download_imagenet_weights("resnet50"), small_state())
+    assert_equal(pretrained_state(weights, backbone), small_state())

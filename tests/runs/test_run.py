@@ -82,6 +82,9 @@ def test_a_model_is_its_folder_and_settings(run):
         "height": 64,
         "width": 32,
         "num_parts": 3,
+        "pooling": "mean",
+        "mean": [0.485, 0.456, 0.406],
+        "std": [0.229, 0.224, 0.225],
     }
 
 

@@ -7,6 +7,7 @@ from pplr.checks import check_cameras, check_clusters, check_shares
 from pplr.errors import ClusteringError, MissingInputError, SettingError
 from pplr.network.checks import check_rows
 from pplr.settings.checks import check_inputs, check_launcher
+from pplr.settings.groups import BACKBONES, PUBLISHED_WEIGHTS, TIMM
 from pplr.settings.params import parse_params
 from pplr.settings.presets import PRESETS
 from pplr.settings.schedule import make_schedule
@@ -39,6 +40,8 @@ def check(*, backbone="resnet50", weights="w.pth", images="images", scheduled="w
         {},
         {"images": "w.pth"},  # a file will do: the demo's generator
         {"weights": "imagenet"},
+        {"weights": "imagenet-v2"},
+        {"weights": "imagenet", "backbone": "timm/test_vit"},
         {"weights": "random", "backbone": "demo_resnet"},
         {"backbone": "demo_resnet"},
     ],
@@ -76,10 +79,38 @@ def test_params_and_schedule_must_name_the_same_weights():
 
 
 @pytest.mark.usefixtures("inputs")
-def test_the_demos_backbone_has_no_imagenet_weights():
-    with pytest.raises(SettingError, match="no ImageNet weights") as caught:
-        check(weights="imagenet", backbone="demo_resnet")
-    assert "found:   imagenet, with backbone demo_resnet" in str(caught.value)
+@pytest.mark.parametrize(
+    ("weights", "backbone", "allowed"),
+    [
+        ("imagenet", "demo_resnet", "imagenet with resnet18 | resnet34 | resnet50 | resnet101"),
+        ("imagenet", "resnet50_ibn", "mobilenet_v2 | timm/NAME; a file, or random, with any"),
+        ("imagenet-v2", "demo_resnet", "imagenet-v2 with resnet50 | resnet101 | mobilenet_v2;"),
+        ("imagenet-v2", "resnet18", "imagenet-v2 with resnet50 | resnet101 | mobilenet_v2;"),
+        ("imagenet-v2", "timm/test_vit", "imagenet-v2 with resnet50 | resnet101 | mobilenet_v2;"),
+    ],
+)
+def test_weights_that_a_backbone_does_not_have(weights, backbone, allowed):
+    with pytest.raises(SettingError, match="no ImageNet weights for this backbone") as caught:
+        check(weights=weights, backbone=backbone)
+    assert f"found:   {weights}, with backbone {backbone}" in str(caught.value)
+    assert allowed in str(caught.value)
+    assert "--set weights=PATH" in str(caught.value)
+    assert ("weights: imagenet`" in str(caught.value)) == (
+        backbone in ("resnet18", "timm/test_vit")
+    )
+
+
+def test_published_weights_are_those_that_torchvision_has():
+    torchvision = pytest.importorskip("torchvision")
+    names = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
+    theirs = {name for name in BACKBONES if name in torchvision.models.list_models()}
+    for weights, backbones in PUBLISHED_WEIGHTS.items():
+        having = {
+            name
+            for name in theirs
+            if names[weights] in torchvision.models.get_model_weights(name).__members__
+        }
+        assert having == {name for name in backbones if name != TIMM}
 
 
 # --- clusters ------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_a_weights_path_is_the_schedules_input_too(repository, tmp_path):
     assert made.params.weights == made.schedule.inputs["weights"] == f"{tmp_path}/mine.safetensors"
 
 
-@pytest.mark.parametrize("name", ["imagenet", "random"])
+@pytest.mark.parametrize("name", ["imagenet", "imagenet-v2", "random"])
 def test_named_weights_are_no_path(name):
     made = make("demo", None, f"weights={name}")
     assert made.params.weights == name

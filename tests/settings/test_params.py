@@ -66,7 +66,7 @@ def test_settings_cannot_be_changed():
         ("beta", [0.5], "[0.5]", "number, >= 0, <= 1"),
         ("sampler_cameras", 1, "1", "true or false"),
         ("sampler_cameras", "yes", "'yes'", "true or false"),
-        ("weights", 5, "5", "PATH | imagenet | random"),
+        ("weights", 5, "5", "PATH | imagenet | imagenet-v2 | random"),
         # out of range, just so where the range is open
         ("height", 31, "31", "whole number, >= 32, <= 1024"),
         ("height", 1025, "1025", "whole number, >= 32, <= 1024"),
@@ -88,7 +88,7 @@ def test_settings_cannot_be_changed():
         ("device", "gpu", "'gpu'", "cpu | cuda | cuda:N"),
         ("device", "cuda:", "'cuda:'", "cpu | cuda | cuda:N"),
         ("device", "cpu\n", "'cpu\\n'", "cpu | cuda | cuda:N"),
-        ("weights", "", "''", "PATH | imagenet | random"),
+        ("weights", "", "''", "PATH | imagenet | imagenet-v2 | random"),
     ],
 )
 def test_a_bad_value_is_refused(key, value, found, allowed):

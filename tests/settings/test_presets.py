@@ -25,6 +25,7 @@ def test_market1501_has_the_papers_values():
         "backbone": "resnet50",
         "weights": "imagenet",
         "num_parts": 3,
+        "pooling": "mean",
         "k1": 30,
         "k2": 6,
         "eps": 0.5,

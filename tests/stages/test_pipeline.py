@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import zarr
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 
 from benchmarks.ablation import ROWS
 from stages import launch, settings
@@ -188,6 +190,24 @@ def test_approximate_search_and_re_ranking(tiny_run: Path, tmp_path: Path) -> No
     straight = json.loads((tiny_run / "data/results/evaluation/init.json").read_text())
     assert reranked["num_valid_queries"] == straight["num_valid_queries"]
     assert reranked["mAP"] != straight["mAP"]
+
+
+def test_a_learned_pooling_goes_through_the_pipeline(tiny_run: Path, tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path, pooling="gem")
+    run_all(folder)
+    powers = {}
+    for name in ("init", "00", "01"):
+        model = folder / "data/models" / name
+        settings_of = json.loads((model / "settings.json").read_text())
+        assert settings_of["pooling"] == "gem"
+        assert settings_of["mean"] == [0.485, 0.456, 0.406]
+        powers[name] = load_file(model / "weights.safetensors")["pooling.p"].item()
+    assert powers["init"] == 3
+    assert len(set(powers.values())) == 3  # each epoch trains it
+    plain = load_file(tiny_run / "data/models/init/weights.safetensors")
+    other = load_file(folder / "data/models/init/weights.safetensors")
+    assert set(other) - set(plain) == {"pooling.p"}
+    assert all(torch.equal(plain[key], other[key]) for key in plain)
 
 
 def test_every_ablation_runs(tiny_run: Path, tmp_path: Path) -> None:

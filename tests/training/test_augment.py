@@ -243,3 +243,19 @@ def test_a_part_of_the_batch_is_augmented_as_in_the_whole():
     whole = augment(images, draws, pad=3)
     for part in (slice(0, 4), slice(4, 8), slice(2, 3)):
         assert torch.equal(augment(images[part], draws.take(part), pad=3), whole[part])
+
+
+def test_a_box_is_filled_with_the_mean_that_is_taken_away():
+    mean, std = (0.5, 0.25, 0.75), (0.1, 0.2, 0.3)
+    images = random_images(1, 6, 4)
+    erased = erase(images, torch.tensor([[1, 0, 4, 3]]), mean)
+    assert erased[0, 1:5, :3].unique(dim=0).tolist() == [[[128, 64, 191]] * 3]
+    normalised = to_normalised(erased, "cpu", mean=mean, std=std)
+    assert normalised[0, :, 1:5, :3].abs().max() <= 0.5 / 255 / min(std) + 1e-6
+
+
+def test_normalised_by_other_means():
+    images = np.array([[[[0, 128, 255]]]], np.uint8)
+    result = to_normalised(images, "cpu", mean=(0.5, 0.0, 0.2), std=(0.5, 1.0, 0.4))
+    expected = torch.tensor([-1.0, 128 / 255, 2.0]).view(1, 3, 1, 1)
+    torch.testing.assert_close(result, expected)

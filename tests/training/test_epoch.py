@@ -265,3 +265,31 @@ def test_parts_refine_parts(data: EpochData) -> None:
     settings = changed(part_refinement="parts", aals_epoch=0)
     result = train(tiny_model(), replace(data, part_agreement=agreement), settings)
     assert result.losses["part_loss"] != train(tiny_model(), data).losses["part_loss"]
+
+
+def test_images_are_normalised_as_the_backbones_weights_want_it(data: EpochData) -> None:
+    model = tiny_model()
+    model.backbone.mean, model.backbone.std = (0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)
+    seen = []
+    model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    train(model, data, changed(pad=0, erase_probability=0))
+    pixels = torch.cat(seen)
+    torch.testing.assert_close(pixels, pixels.round(), atol=1e-3, rtol=0)  # levels 0…255
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("refinement", ["parts", "mean-teacher"])
+def test_the_power_of_the_pooling_is_trained_and_goes_on(data: EpochData, refinement: str) -> None:
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(3, D, kernel_size=3, stride=2)
+    backbone = Backbone({"conv": conv, "relu": torch.nn.ReLU()}, num_features=D, num_rows=7)
+    model = ReIDModel(backbone, num_parts=P, pooling="gem")
+    settings = changed(global_refinement=refinement)
+    result = train(model, data, settings)
+    first = model.pooling.p.item()
+    assert first != 3
+    assert result.optimizer["exp_avg.pooling.p"] != 0
+    start = EpochStart(optimizer=result.optimizer, teacher=result.teacher)
+    train(model, data, settings, epoch=1, start=start)
+    assert model.pooling.p.item() not in (3, first)
+    assert (result.teacher or {}).get("pooling.p", 3) != 3 or refinement == "parts"

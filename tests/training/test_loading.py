@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pplr.training import loading
-from pplr.training.augment import augment, draw_augmentation
+from pplr.training.augment import Augmentation, augment, draw_augmentation
 from pplr.training.loading import OneAhead, augmented_batches
 
 SECONDS = 600  # until a test fails that waits for another thread
@@ -98,16 +98,18 @@ def test_shares_of_the_batches_are_those_of_the_whole() -> None:
     images = Images(np.random.default_rng(0).integers(0, 256, (20, 8, 6, 3)).astype(np.uint8))
     rows = np.random.default_rng(1).integers(0, 20, (3, 8))
     options = {"pad": 2, "erase_probability": 0.5}
+    mean = (0.1, 0.2, 0.9)
+    augmentation = Augmentation(**options, mean=mean)
 
     def batches(share: slice) -> list[torch.Tensor]:
         generator = torch.Generator().manual_seed(7)
-        return list(augmented_batches(images, rows, share, **options, generator=generator))
+        return list(augmented_batches(images, rows, share, augmentation, generator=generator))
 
     whole = batches(slice(0, 8))
     generator = torch.Generator().manual_seed(7)
     for batch, chosen in zip(whole, rows, strict=True):
         draws = draw_augmentation(8, 8, 6, **options, generator=generator)
-        expected = augment(torch.from_numpy(images[chosen]), draws, pad=2)
+        expected = augment(torch.from_numpy(images[chosen]), draws, pad=2, mean=mean)
         assert torch.equal(batch, expected)
     for share in (slice(0, 4), slice(4, 8)):
         for own, batch in zip(batches(share), whole, strict=True):
