@@ -6,15 +6,13 @@ where it is read.
 
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from pplr.storage.checks import damaged
 
 CHECKSUMS = "checksums.json"
 
-# Descriptions of arrays and groups, which have no checksum of their own, are smaller than this;
-# chunk files, which have, are mostly larger.
-SMALL = 2**16
 _BLOCK = 2**24
 
 
@@ -30,27 +28,37 @@ def write_checksums(folder: Path) -> None:
 def check_folder(folder: Path, *, whole: bool = False) -> None:
     """Raise a DataError unless the files below a folder are those of its list.
 
-    All must be there with their size, and no others. Their content is compared where they are
-    small; all of it with `whole`.
+    All must be there with their size, and no others. The content is compared of the descriptions
+    of groups and arrays, which have no checksum of their own; of all files with `whole`.
 
     Raises
     ------
     DataError
         A file is missing, of another size or content, or should not be there.
     """
+    for name, problem, _ in folder_faults(folder, whole=whole):
+        raise damaged(name, folder, problem)
+
+
+def folder_faults(folder: Path, *, whole: bool) -> Iterator[tuple[str, str, bool]]:
+    """Yield what of a folder is not as its list says: its name, the problem, and if it is extra.
+
+    Parameters are those of `check_folder`.
+    """
     listed = read_checksums(folder)
     there = {str(path.relative_to(folder)) for path in files_of(folder)}
     for name in sorted(listed.keys() | there):
-        if name not in there:
-            raise damaged(name, folder, "the file is missing")
         if name not in listed:
-            raise damaged(name, folder, "no stage has written this file")
+            yield name, "no stage has written this file", True
+            continue
         size, checksum = listed[name]
-        found = (folder / name).stat().st_size
-        if found != size:
-            raise damaged(name, folder, f"{found} bytes instead of {size}")
-        if (whole or size <= SMALL) and file_checksum(folder / name) != checksum:
-            raise damaged(name, folder, "its content is not what was written")
+        found = (folder / name).stat().st_size if name in there else -1
+        if found < 0:
+            yield name, "the file is missing", False
+        elif found != size:
+            yield name, f"{found} bytes instead of {size}", False
+        elif (whole or name.endswith(".json")) and file_checksum(folder / name) != checksum:
+            yield name, "its content is not what was written", False
 
 
 def read_checksums(folder: Path) -> dict[str, tuple[int, int]]:
