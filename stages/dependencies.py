@@ -37,6 +37,7 @@ EXEMPT = (
     "pplr/runs/progress.py",
     "pplr/settings/",
     "pplr/storage/checks.py",
+    "pplr/storage/checksums.py",
     "pplr/storage/integrity.py",
     "pplr/storage/layout.py",
     "pplr/storage/replacing.py",

@@ -6,6 +6,7 @@ import typer
 
 from pplr.cli.configure import configure
 from pplr.cli.history import history
+from pplr.cli.verify import verify
 from pplr.errors import PplrError, worded
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 
 app.command()(configure)
 app.command()(history)
+app.command()(verify)
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pplr.runs.checks import no_part_agreement
 from pplr.storage.arrays import open_arrays, read_digest
 from pplr.storage.images import PackedImages
-from pplr.storage.integrity import check_chunks
 from pplr.storage.json_files import read_json
 from pplr.storage.layout import ARRAYS, GROUPS, ModelFiles, RunPaths
 
@@ -103,7 +102,6 @@ class Alternation:
     def _open(self, name: str) -> zarr.Array[Any]:
         path = self.paths.arrays(self.name, ARRAYS[name].group)
         (array,) = open_arrays(path, name, digest=read_digest(self.paths.split("train")))
-        check_chunks(array, path)
         return array
 
 
@@ -144,7 +142,6 @@ class Split:
 
     def _open(self, name: str) -> zarr.Array[Any]:
         (array,) = open_arrays(self.path, name)
-        check_chunks(array, self.path)
         return array
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pplr.errors import DataError, MissingInputError
 
-AGAIN = "remove it and run `dvc repro`, which fetches or makes it anew"
+AGAIN = "remove it and run `dvc repro`, which fetches or makes it anew; see `pplr verify`"
 
 
 def damaged(name: str, path: Path, problem: str | Exception) -> DataError:
@@ -38,6 +38,17 @@ def not_finite(name: str, path: Path, row: int) -> DataError:
         value=f"row {row} is the first such",
         allowed="finite values, as the stages write them",
         next_step=AGAIN,
+    )
+
+
+def missing_file(path: Path) -> MissingInputError:
+    """Return the error for a file that is not there."""
+    return MissingInputError(
+        what="A file of the run is missing.",
+        where=str(path),
+        value="no such file",
+        allowed="what a stage of the pipeline wrote",
+        next_step="run `dvc repro`, which makes it",
     )
 
 

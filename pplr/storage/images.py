@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pplr.errors import PplrError
 from pplr.storage.arrays import description, open_arrays, table_digest, write_array
 from pplr.storage.checks import damaged
+from pplr.storage.checksums import file_checksum, read_checksums, write_checksums
 
 IMAGES_PER_CHUNK = 1024
 
@@ -87,6 +88,7 @@ def complete_split(
     kept_paths = [paths[row] for row in kept]
     group.attrs["table"] = table_digest(kept_paths)
     write_array(group, "paths", np.array(kept_paths, dtype=np.dtypes.StringDType()))
+    write_checksums(path)
 
 
 def chunk_file(split: Path, chunk: int) -> Path:
@@ -109,7 +111,10 @@ class PackedImages:
         self.rows_per_chunk = array.chunks[0]
         chunk_shape = (self.rows_per_chunk, *self.shape[1:])
         num_chunks = -(-self.shape[0] // self.rows_per_chunk)
+        self._path = path
         self._chunks = [_map_chunk(chunk_file(path, i), chunk_shape) for i in range(num_chunks)]
+        self._checksums = read_checksums(path)
+        self._is_checked = np.zeros(num_chunks, bool)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -119,13 +124,26 @@ class PackedImages:
         batch = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
         chunk_of, row_in_chunk = np.divmod(rows, self.rows_per_chunk)
         for chunk in np.unique(chunk_of):
+            if not self._is_checked[chunk]:  # in its turn: a few images want a few chunks
+                self._check(chunk)
             here = chunk_of == chunk
             batch[here] = self._chunks[chunk][row_in_chunk[here]]
         return batch
+
+    def _check(self, chunk: int) -> None:
+        """Raise a DataError where a chunk file, which is raw, has not the bytes that were written.
+
+        The last chunk of a split from which images were left out is longer than its rows.
+        """
+        file = chunk_file(self._path, chunk)
+        _, checksum = self._checksums[str(file.relative_to(self._path))]
+        if file_checksum(file) != checksum:
+            raise damaged(name="images", path=file, problem="its content is not what was written")
+        self._is_checked[chunk] = True
 
 
 def _map_chunk(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     try:
         return np.memmap(path, dtype=np.uint8, mode="r", shape=shape)
-    except (OSError, ValueError) as error:
+    except ValueError as error:  # too short
         raise damaged(name="images", path=path, problem=error) from None

@@ -71,12 +71,6 @@ def fits(spec: ArraySpec, dtype: np.dtype[Any], ndim: int) -> bool:
     return _type_name(dtype) in spec.dtypes and ndim == len(spec.dimensions)
 
 
-def check_chunks(array: zarr.Array[Any], path: Path) -> None:
-    """Raise a DataError where a file of an array is missing: Zarr would fill in zeros."""
-    if array.nchunks_initialized < array.nchunks:
-        raise damaged(array.basename, path, "a chunk file is missing")
-
-
 def check_range(name: str, values: NDArray[Any], path: Path) -> None:
     """Raise a DataError where a value is outside the range of its spec.
 

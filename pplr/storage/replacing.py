@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pplr.storage.checksums import write_checksums
+
 _OLD = "old"  # what stood at the path, in the temporary folder, until the new one is in its place
 
 
@@ -19,13 +21,16 @@ def replacing(path: Path) -> Iterator[Path]:
     It has the final name, in a folder beside `path` that belongs to this process alone: two
     processes that write the same output do not meet. A process that is killed at any moment, or a
     block that fails, leaves `path` as it was or as it is to be; what was written is on the disk
-    before it counts. Folders that killed processes have left are cleared.
+    before it counts. A folder gets a list of its files and their checksums. Folders that killed
+    processes have left are cleared.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_leftovers(path)
     with _own_folder(path) as folder:
         temporary = folder / path.name
         yield temporary
+        if temporary.is_dir():
+            write_checksums(temporary)
         _sync(temporary)
         if os.path.lexists(path) and (_is_folder(path) or _is_folder(temporary)):
             path.rename(folder / _OLD)  # only a file takes another file's place in one step

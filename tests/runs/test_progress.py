@@ -116,7 +116,7 @@ def test_what_is_of_other_images_is_of_an_earlier_run(run):
 def test_a_damaged_array_is_no_gap(run):
     file = next((run.paths.arrays("01", "clusters") / "pseudo_labels" / "c").rglob("0"))
     file.write_bytes(file.read_bytes()[:-3])
-    with pytest.raises(DataError, match="`pseudo_labels` cannot be read"):
+    with pytest.raises(DataError, match="`pseudo_labels/c/0` cannot be read"):
         run.history()
 
 

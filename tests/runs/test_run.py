@@ -65,7 +65,9 @@ def test_a_split_is_what_zarr_opens(run, name):
 def test_results_are_those_of_their_files(run):
     for name in run.alternations:
         path = run.paths.data / "results" / "training" / f"{name}.json"
-        assert run.alternation(name).training == json.loads(path.read_text())
+        content = json.loads(path.read_text())
+        del content["checksum"]
+        assert run.alternation(name).training == content
     evaluation = json.loads((run.paths.data / "results/evaluation/01.json").read_text())
     assert run.alternation("01").evaluation == evaluation
     assert run.alternation("00").evaluation is None  # the schedule evaluates init and 01
@@ -201,10 +203,10 @@ def test_damage_in_a_row_is_told_as_damage(copy):
     folder = copy.paths.arrays("01", "clusters") / "ranked_list"
     file = next(path for path in (folder / "c").rglob("*") if path.is_file())
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(DataError, match="`ranked_list` cannot be read"):
+    with pytest.raises(DataError, match="`ranked_list/c/0/0` cannot be read"):
         copy.row(0)
     file.unlink()
-    with pytest.raises(DataError, match="a chunk file is missing"):
+    with pytest.raises(DataError, match="the file is missing"):
         _ = copy.alternation("01").ranked_list
 
 

@@ -10,6 +10,7 @@ from tests.packing import PATHS, files_below, metadata, write_split
 
 def test_the_layout_of_a_split_by_hand(split, images):
     assert set(files_below(split)) == {
+        "checksums.json",
         "zarr.json",
         "images/zarr.json",
         "images/c/0/0/0/0",
@@ -107,24 +108,31 @@ def test_a_row_that_is_not_there(split):
         PackedImages(split)[np.array([6])]
 
 
-@pytest.mark.parametrize("chunk", [0, 2])
-def test_a_cut_chunk_of_images(split, chunk):
-    path = split / "images" / "c" / str(chunk) / "0" / "0" / "0"
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DataError, match="`images` cannot be read") as caught:
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+@pytest.mark.parametrize("damage", ["cut", "empty", "missing", "longer"])
+def test_a_chunk_of_another_size(split, chunk, damage):
+    path = chunk_file(split, chunk)
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes({"cut": content[:-1], "empty": b"", "longer": content + b"x"}[damage])
+    with pytest.raises(DataError, match=f"`images/c/{chunk}/0/0/0` cannot be read") as caught:
         PackedImages(split)
-    assert str(path) in str(caught.value)
+    assert f"where:   {split}\n" in str(caught.value)
 
 
-def test_a_missing_chunk_of_images(split):
-    path = split / "images" / "c" / "1" / "0" / "0" / "0"
-    path.unlink()
-    with pytest.raises(DataError, match="`images` cannot be read") as caught:
-        PackedImages(split)
-    assert str(path) in str(caught.value)
-
-
-def test_an_empty_chunk_of_images(split):
-    (split / "images" / "c" / "1" / "0" / "0" / "0").write_bytes(b"")
-    with pytest.raises(DataError, match="`images` cannot be read"):
-        PackedImages(split)
+@pytest.mark.parametrize("chunk", [0, 1, 2])
+def test_a_flipped_bit_of_an_image_is_noticed_when_its_chunk_is_read(split, images, chunk):
+    path = chunk_file(split, chunk)
+    content = bytearray(path.read_bytes())
+    content[7] ^= 4
+    path.write_bytes(content)
+    packed = PackedImages(split)
+    for row in range(5):
+        if row // 2 == chunk:
+            with pytest.raises(DataError, match="`images` cannot be read") as caught:
+                packed[np.array([row])]
+            assert f"where:   {path}\n" in str(caught.value)
+        else:
+            np.testing.assert_array_equal(packed[np.array([row])], images[[row]])

@@ -1,0 +1,38 @@
+"""`pplr verify`: what is damaged on disk, and healing it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verify(
+    heal: Annotated[  # noqa: FBT002
+        bool, typer.Option("--heal", help="Remove what is damaged, so that `dvc repro` remakes it.")
+    ] = False,
+) -> None:
+    """Read every output of the run and DVC's whole cache, and say what is damaged."""
+    from pplr.runs.checks import check_root
+    from pplr.runs.verify import find_faults
+    from pplr.storage.layout import RunPaths
+    from pplr.storage.replacing import remove
+
+    check_root(Path())
+    faults = list(find_faults(RunPaths(Path.cwd())))
+    for fault in faults:
+        print(f"{fault.path}\n  {fault.problem}")
+    if not faults:
+        print("sound: every output is what was written, every object of the cache what its name is")
+        return
+    going = [fault.path for fault in faults if fault.removable]
+    staying = [fault.path for fault in faults if not fault.removable]
+    if heal:
+        for path in going:
+            remove(path)
+        print(f"removed: {len(going)} of {len(faults)}; next: dvc repro")
+    else:
+        print(f"{len(faults)} faults; `pplr verify --heal` removes {len(going)} of them")
+    for path in staying:
+        print(f"stays, and is yours to mend or move: {path}")
+    if staying or not heal:
+        raise typer.Exit(1)

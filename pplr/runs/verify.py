@@ -1,0 +1,128 @@
+"""What of a run is damaged on disk, in DVC's cache too, or keeps DVC from going on."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pplr.errors import PplrError
+from pplr.progress import track
+from pplr.settings.schedule import INIT, load_schedule
+from pplr.storage.checksums import CHECKSUMS, folder_faults
+from pplr.storage.json_files import read_json
+from pplr.storage.layout import RunPaths
+
+_OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")  # the rest of an MD5, in a folder of its first two
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something on disk that is not as it was written.
+
+    Parameters
+    ----------
+    path
+        The output, the object of the cache or the file of DVC's.
+    problem
+        What is wrong with it.
+    removable
+        Whether nothing is lost by its removal, so that `dvc repro` goes on.
+    """
+
+    path: Path
+    problem: str
+    removable: bool = True
+
+
+def find_faults(paths: RunPaths) -> Iterator[Fault]:
+    """Yield what is damaged: outputs in data/, objects of DVC's cache, files that stop DVC.
+
+    Everything is read, which is a few seconds a gigabyte.
+    """
+    names = (INIT, *load_schedule(paths.schedule).alternations)
+    outputs = [path for path in paths.outputs(names) if path.exists() and path != paths.timings]
+    yield from _damaged_outputs(outputs)
+    yield from _jams(paths)
+    cache = _cache(paths.root)
+    if cache is not None:
+        yield from _damaged_objects(cache)
+        yield from _empty_runs(cache.parents[1] / "runs")
+
+
+def _damaged_outputs(outputs: list[Path]) -> Iterator[Fault]:
+    """Yield the outputs whose bytes are not those that were written."""
+    for path in track(outputs, total=len(outputs), what="reading outputs"):
+        try:
+            if path.is_dir():
+                yield from _faults_of_folder(path)
+            elif path.parent.parent.name == "results":
+                read_json(path)
+        except PplrError as error:
+            yield Fault(path, str(error.value))
+
+
+def _faults_of_folder(path: Path) -> Iterator[Fault]:
+    """Yield one fault of a damaged folder, which cannot be removed where it holds other files."""
+    folders = [path, *sorted(other.parent for other in path.glob(f"*/{CHECKSUMS}"))]
+    found = [fault for folder in folders for fault in folder_faults(folder, whole=True)]
+    if found:
+        name, problem, _ = found[0]
+        yield Fault(path, f"{name}: {problem}", not any(is_extra for _, _, is_extra in found))
+
+
+def _jams(paths: RunPaths) -> Iterator[Fault]:
+    """Yield the files of a killed DVC that the next one cannot read."""
+    lock = paths.lock
+    if lock.is_file() and not lock.read_bytes().strip():
+        yield Fault(lock, "an empty file, left by a killed DVC")
+    elif lock.is_file():
+        try:
+            YAML(typ="safe").load(lock)
+        except (YAMLError, ValueError) as error:
+            problem = f"no YAML: {' '.join(str(error).split())}; git has an older one"
+            yield Fault(lock, problem, removable=False)
+    locks = paths.root / ".dvc" / "tmp" / "rwlock"
+    if locks.is_file():
+        try:
+            json.loads(locks.read_bytes())
+        except ValueError:
+            yield Fault(locks, "no JSON, left by a killed DVC")
+
+
+def _cache(root: Path) -> Path | None:
+    """Return the folder of the cache's objects; None where there is no repository of DVC."""
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo:
+            return Path(repo.cache.local.path)
+    except NotDvcRepoError:
+        return None
+
+
+def _damaged_objects(cache: Path) -> Iterator[Fault]:
+    """Yield the objects whose content has not the MD5 that is their name."""
+    objects = sorted(path for path in cache.glob("??/*") if path.is_file())
+    for path in track(objects, total=len(objects), what="reading DVC's cache"):
+        if not _OBJECT.fullmatch(path.name):
+            yield Fault(path, "a temporary file, left by a killed DVC")
+            continue
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        if digest != path.parent.name + path.name.removesuffix(".dir"):
+            yield Fault(path, f"its content is not what its name says, but {digest}")
+
+
+def _empty_runs(runs: Path) -> Iterator[Fault]:
+    """Yield what of the record of runs is empty: DVC stops there with an error of Python's."""
+    for path in sorted(runs.rglob("*")):
+        if path.is_dir() and not any(path.iterdir()):
+            yield Fault(path, "an empty folder, left by a killed DVC")
+        elif path.is_file() and path.stat().st_size == 0:
+            yield Fault(path, "an empty file, left by a killed DVC")

@@ -1,0 +1,179 @@
+"""What `pplr verify` finds, in a repository of DVC in which the tiny run lies."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pplr.runs.verify import find_faults
+from pplr.storage.checksums import write_checksums
+from pplr.storage.json_files import write_json
+from pplr.storage.layout import RunPaths
+from tests.tiny import tiny_params, tiny_schedule, working_in, write_settings
+
+PIPELINE = """\
+stages:
+  all:
+    cmd: cp -r kept/data .
+    outs:
+      - data/models/00
+      - data/results/training/00.json
+"""
+
+
+def dvc(*arguments):
+    command = [f"{Path(sys.executable).parent}/dvc", *arguments, "--quiet"]
+    subprocess.run(command, check=True)
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """A repository with two outputs, both in DVC's cache."""
+    kept = RunPaths(tmp_path / "kept")
+    model = kept.model("00")
+    model.mkdir(parents=True)
+    (model / "weights.safetensors").write_bytes(b"w" * 100)
+    write_json(model / "settings.json", {"height": 64})
+    write_checksums(model)
+    write_json(kept.training("00"), {"loss": 0.5})
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    write_settings(tmp_path, tiny_params(), tiny_schedule())
+    with working_in(tmp_path):
+        dvc("init", "--no-scm")
+        dvc("config", "cache.type", "copy")
+        dvc("repro")
+        yield RunPaths(tmp_path)
+
+
+def found(paths):
+    return [
+        (str(fault.path.relative_to(paths.root)), fault.problem, fault.removable)
+        for fault in find_faults(paths)
+    ]
+
+
+def flip(path):
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_sound_run_has_no_faults(paths):
+    assert found(paths) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "output", "problem"),
+    [
+        (
+            "data/models/00/weights.safetensors",
+            "data/models/00",
+            "weights.safetensors: its content is not what was written",
+        ),
+        ("data/results/training/00.json", "data/results/training/00.json", "its values are not"),
+    ],
+)
+def test_a_flipped_bit_of_an_output(paths, file, output, problem):
+    flip(paths.root / file)
+    ((path, said, removable),) = found(paths)
+    assert (path, removable) == (output, True)
+    assert said.startswith(problem) or "Error" in said
+
+
+def test_a_missing_file_and_a_missing_list(paths):
+    (paths.model("00") / "settings.json").unlink()
+    assert found(paths) == [("data/models/00", "settings.json: the file is missing", True)]
+    (paths.model("00") / "checksums.json").unlink()
+    assert found(paths) == [("data/models/00", "the file is missing", True)]
+
+
+def test_a_file_of_ones_own_keeps_its_folder(paths):
+    (paths.model("00") / "notes.txt").write_text("mine")
+    flip(paths.model("00") / "weights.safetensors")
+    assert found(paths) == [("data/models/00", "notes.txt: no stage has written this file", False)]
+
+
+def test_every_object_of_the_cache(paths):
+    objects = [p for p in (paths.root / ".dvc/cache/files/md5").rglob("*") if p.is_file()]
+    assert len(objects) == 5  # three files of the model, their list, and the losses
+    for path in objects:
+        content = path.read_bytes()
+        flip(path)
+        ((fault, said, removable),) = found(paths)
+        assert fault == str(path.relative_to(paths.root))
+        assert "its content is not what its name says" in said
+        assert removable
+        path.write_bytes(content)
+    (objects[0].parent / "x.tmp").touch()
+    assert [problem for _, problem, _ in found(paths)] == ["a temporary file, left by a killed DVC"]
+
+
+@pytest.mark.parametrize("content", ["", "{"])
+def test_what_a_killed_dvc_leaves(paths, content):
+    (paths.root / ".dvc/tmp/rwlock").write_text(content)
+    paths.lock.write_text("")
+    (paths.root / ".dvc/cache/runs/ab/abc").mkdir(parents=True)
+    assert [path for path, _, _ in found(paths)] == [
+        "dvc.lock",
+        ".dvc/tmp/rwlock",
+        ".dvc/cache/runs/ab/abc",
+    ]
+    assert all(removable for _, _, removable in found(paths))
+
+
+def test_a_lock_with_content_is_not_removed(paths):
+    paths.lock.write_text("stages: [")
+    ((path, problem, removable),) = found(paths)
+    assert (path, removable) == ("dvc.lock", False)
+    assert "git has an older one" in problem
+
+
+def test_without_dvc_the_outputs_alone_are_read(paths):
+    shutil.rmtree(paths.root / ".dvc")
+    assert found(paths) == []
+
+
+# --- the command ---------------------------------------------------------------------------
+
+
+def verify(*arguments):
+    command = [sys.executable, "-c", "from pplr.cli.main import main; main()", "verify"]
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_healing_lets_dvc_go_on(paths):
+    content = (paths.model("00") / "weights.safetensors").read_bytes()
+    flip(paths.model("00") / "weights.safetensors")
+    cached = next(
+        path
+        for path in (paths.root / ".dvc/cache/files/md5").rglob("*")
+        if path.is_file() and path.read_bytes() == content
+    )
+    flip(cached)
+    (paths.root / ".dvc/tmp/rwlock").write_text("")
+    told = verify()
+    assert told.returncode == 1
+    assert "3 faults; `pplr verify --heal` removes 3 of them" in told.stdout
+    assert paths.model("00").exists()
+    assert cached.exists()
+    healed = verify("--heal")
+    assert (healed.returncode, healed.stderr.count("Traceback")) == (0, 0)
+    assert healed.stdout.endswith("removed: 3 of 3; next: dvc repro\n")
+    assert not paths.model("00").exists()
+    dvc("repro")
+    assert (paths.model("00") / "weights.safetensors").read_bytes() == content
+    sound = verify()
+    assert sound.returncode == 0
+    assert sound.stdout.startswith("sound: ")
+
+
+def test_what_is_ones_own_stays(paths):
+    mine = paths.model("00") / "notes.txt"
+    mine.write_text("mine")
+    healed = verify("--heal")
+    assert healed.returncode == 1
+    assert f"stays, and is yours to mend or move: {paths.model('00')}" in healed.stdout
+    assert mine.read_text() == "mine"
