@@ -7,11 +7,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pplr.errors import PplrError
+from pplr.errors import DataError, PplrError
 from pplr.network.backbones import make_backbone
 from pplr.network.checks import check_model_numbers, no_model, unreadable_model
 from pplr.network.model import ReIDModel
 from pplr.network.normalising import Colour
+from pplr.storage.checksums import check_folder
 from pplr.storage.json_files import read_json, write_json
 from pplr.storage.layout import ModelFiles
 from pplr.storage.replacing import replacing
@@ -66,11 +67,12 @@ def read_model(path: Path) -> ReIDModel:
     MissingInputError
         There is no model in the folder.
     DataError
-        A file of it is damaged, or holds NaN or infinite values.
+        A file of it is damaged or missing, or holds NaN or infinite values.
     """
     files = ModelFiles(path)
     if not files.weights.is_file():
         raise no_model(path)
+    check_folder(path, whole=True)
     try:
         settings = read_settings(path)
         size = {"height": settings["height"], "width": settings["width"]}
@@ -107,10 +109,10 @@ def recorded_size(weights: Path) -> tuple[int, int] | None:
     files = ModelFiles(weights.parent)
     if weights.name != files.weights.name or not files.settings.is_file():
         return None
-    settings = read_json(files.settings)
     try:
+        settings = read_json(files.settings)
         return int(settings["height"]), int(settings["width"])
-    except (KeyError, TypeError, ValueError):  # of another program
+    except (DataError, KeyError, TypeError, ValueError):  # of another program
         return None
 
 

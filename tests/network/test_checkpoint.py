@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,8 @@ from pplr.network.checkpoint import (
     write_model,
 )
 from pplr.network.model import ReIDModel
+from pplr.storage.checksums import write_checksums
+from pplr.storage.json_files import read_json, write_json
 from pplr.training.optimizer import make_optimizer, optimizer_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,11 +82,12 @@ def test_the_folder_by_hand(tmp_path, model):
     write_model(tmp_path / "00", model, SETTINGS, optimizer=optimizer, classifiers=classifiers)
     assert set(files_below(tmp_path / "00")) == {
         "weights.safetensors",
+        "checksums.json",
         "settings.json",
         "optimizer.safetensors",
         "classifiers.safetensors",
     }
-    assert json.loads((tmp_path / "00" / "settings.json").read_text()) == SETTINGS
+    assert read_json(tmp_path / "00" / "settings.json") == SETTINGS
     assert_equal(read_optimizer(tmp_path / "00"), optimizer)
     stored = load_file(tmp_path / "00" / "classifiers.safetensors")
     assert_equal(stored, {"classifiers": classifiers})
@@ -93,7 +95,8 @@ def test_the_folder_by_hand(tmp_path, model):
 
 def test_before_the_first_epoch_there_is_no_optimizer(tmp_path, model):
     write_model(tmp_path / "init", model, SETTINGS)
-    assert set(files_below(tmp_path / "init")) == {"weights.safetensors", "settings.json"}
+    written = {"weights.safetensors", "settings.json", "checksums.json"}
+    assert set(files_below(tmp_path / "init")) == written
     assert read_optimizer(tmp_path / "init") is None
 
 
@@ -152,6 +155,7 @@ def test_values_that_are_no_numbers_are_refused_by_file_and_key(tmp_path, model,
         tensors["bnnecks.1.running_var"] = torch.ones(512, dtype=dtype)
         tensors["bnnecks.1.running_var"][7] = value
         save_file(tensors, file)
+        write_checksums(tmp_path / "00")
         with pytest.raises(DataError, match="A model's file cannot be read") as caught:
             read(tmp_path / "00")
         assert f"where:   {file}" in str(caught.value)
@@ -161,25 +165,55 @@ def test_values_that_are_no_numbers_are_refused_by_file_and_key(tmp_path, model,
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("settings.json", "{}", "KeyError: 'height'"),
+        ("settings.json", {}, "KeyError: 'height'"),
         ("settings.json", "[1]", "TypeError"),
         ("settings.json", "{", "JSONDecodeError"),
-        ("settings.json", json.dumps(SETTINGS | {"num_parts": "two"}), "TypeError"),
-        ("settings.json", json.dumps(SETTINGS | {"backbone": "resnet19"}), "ValueError"),
-        ("settings.json", json.dumps(SETTINGS | {"num_parts": 3}), "bnnecks.3.weight"),
-        ("settings.json", json.dumps(SETTINGS | {"mean": [0.5, 0.5]}), "ValueError"),
-        ("settings.json", json.dumps(SETTINGS | {"std": 0.5}), "TypeError"),
-        ("settings.json", json.dumps(SETTINGS | {"pooling": "max"}), "KeyError: 'max'"),
+        ("settings.json", SETTINGS | {"num_parts": "two"}, "TypeError"),
+        ("settings.json", SETTINGS | {"backbone": "resnet19"}, "ValueError"),
+        ("settings.json", SETTINGS | {"num_parts": 3}, "bnnecks.3.weight"),
+        ("settings.json", SETTINGS | {"mean": [0.5, 0.5]}, "ValueError"),
+        ("settings.json", SETTINGS | {"std": 0.5}, "TypeError"),
+        ("settings.json", SETTINGS | {"pooling": "max"}, "KeyError: 'max'"),
         ("weights.safetensors", "PK", "header too small"),
     ],
 )
-def test_a_damaged_folder_is_one_message(tmp_path, model, name, content, found):
+def test_a_folder_that_another_program_has_written_is_one_message(
+    tmp_path, model, name, content, found
+):
     write_model(tmp_path / "00", model, SETTINGS)
-    (tmp_path / "00" / name).write_text(content)
+    if isinstance(content, dict):
+        write_json(tmp_path / "00" / name, content)
+    else:
+        (tmp_path / "00" / name).write_text(content)
+    write_checksums(tmp_path / "00")
     with pytest.raises(PplrError, match="cannot be read") as caught:
         read_model(tmp_path / "00")
     assert found in str(caught.value)
     assert len(str(caught.value).splitlines()) == 5
+    assert str(tmp_path / "00") in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["weights", "optimizer", "classifiers", "ema"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "missing"])
+def test_a_model_with_a_damaged_file_is_not_read(tmp_path, model, name, damage):
+    some = {"a": torch.ones(3)}
+    write_model(
+        tmp_path / "00",
+        model,
+        SETTINGS,
+        optimizer=some,
+        teacher=some,
+        classifiers=torch.ones(3, 2, 512),
+    )
+    file = tmp_path / "00" / f"{name}.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 64
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(content if damage == "flipped" else content[:-1])
+    with pytest.raises(PplrError) as caught:  # an optimizer that is not there is no fresh one
+        read_model(tmp_path / "00")
     assert str(tmp_path / "00") in str(caught.value)
 
 

@@ -1,6 +1,5 @@
 """Two processes against one: the same global batch, the same groups for batch norm."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from pplr.checks import check_world
 from pplr.errors import SettingError
 from pplr.network import parallel
+from pplr.storage.json_files import read_json
 from tests.tiny import ROOT
 
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
@@ -66,7 +66,7 @@ def test_weights_after_steps_in_float64(folders: list[Path], case: str) -> None:
 
 
 def test_losses_of_an_epoch_in_float32(folders: list[Path]) -> None:
-    one, two = (json.loads((folder / "epoch.json").read_text()) for folder in folders)
+    one, two = (read_json(folder / "epoch.json") for folder in folders)
     assert two == pytest.approx(one, rel=1e-2)
 
 
