@@ -1,11 +1,9 @@
 """State dicts out of the files in which they are found."""
 
-import argparse
 import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -16,22 +14,26 @@ from pplr.network.weight_checks import check_weights_file, no_state_dict, unread
 # Under these names a training checkpoint has its model's state dict.
 MODELS = ("state_dict", "model", "model_state_dict", "net", "network")
 
-# What stands beside the weights in checkpoints and does nothing when it is unpickled: NumPy's
-# numbers and arrays, also under NumPy 1's names, and a script's options.
-HARMLESS: list[Any] = [
-    np.dtype,
-    np.ndarray,
-    *(
-        (function, f"numpy.{core}.multiarray.{name}")
-        for core in ("core", "_core")
-        for name, function in (
-            ("scalar", np._core.multiarray.scalar),  # type: ignore[attr-defined]
-            ("_reconstruct", np._core.multiarray._reconstruct),  # type: ignore[attr-defined]
-        )
-    ),
-    *{type(np.dtype(code)) for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"]},
-    *(type(np.dtype(code)) for code in ("?", "U", "S")),
-    argparse.Namespace,
+
+class Ignored:
+    """In the place of what stands beside the weights: it takes anything and does nothing."""
+
+    def __init__(self, *_: Any):
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        """Forget the state."""
+
+
+# NumPy's numbers and arrays, also under NumPy 1's names, and a script's options. They are not
+# made themselves: NumPy's own functions crash on the state of a damaged file.
+IGNORED: list[Any] = [
+    (Ignored, name)
+    for name in (
+        *("numpy.dtype", "numpy.ndarray", "argparse.Namespace"),
+        *(f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")),
+        *(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")),
+    )
 ]
 
 
@@ -57,7 +59,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _load(path: Path) -> Any:
     # opened here: of a path, torch would go by its suffix
-    with path.open("rb") as file, warnings.catch_warnings(), safe_globals(HARMLESS):
+    with path.open("rb") as file, warnings.catch_warnings(), safe_globals(IGNORED):
         warnings.simplefilter("ignore")  # of old formats; what is wrong ends in an error
         return torch.load(file, map_location="cpu", weights_only=True)
 

@@ -171,6 +171,15 @@ def test_numpys_numbers_under_their_old_name(tmp_path):
     assert_equal(read_weights(tmp_path / "w.pth"), small_state())
 
 
+def test_a_damaged_number_of_numpys_does_no_harm(tmp_path):
+    # flipping one byte of its type made NumPy itself read where nothing is, and the process died
+    torch.save({"model": small_state(), "acc": np.float64(1)}, tmp_path / "w.pth")
+    content = (tmp_path / "w.pth").read_bytes()
+    assert content.count(b"\x00<q=N") == 1
+    (tmp_path / "w.pth").write_bytes(content.replace(b"\x00<q=N", b"\x00<q=q"))
+    enter(tmp_path / "w.pth")
+
+
 def test_either_format_under_either_name(tmp_path):
     torch.save(small_state(), tmp_path / "w.safetensors")
     save_file(small_state(), tmp_path / "w.pth")
