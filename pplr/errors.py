@@ -1,5 +1,6 @@
 """Errors that tell a user what is wrong, where, what was found, what is allowed and what to do."""
 
+import errno
 from typing import Any
 
 
@@ -45,6 +46,17 @@ def _made_anew(
     return error
 
 
+# What to do where the system refuses for a reason of its own; nothing is damaged by it.
+_REMEDIES: dict[int | None, str] = {
+    errno.ENOSPC: "make room on this disk and run `dvc repro` again, which goes on",
+    errno.EDQUOT: "make room in this user's share of the disk and run `dvc repro` again",
+    errno.EMFILE: "allow more open files, as with `ulimit -n 4096`, and run it again",
+    errno.ENFILE: "close other programs, for the system has no more open files, and run it again",
+    errno.EACCES: "change its permissions, or run as the user who may",
+    errno.EROFS: "name a place on a disk that can be written",
+}
+
+
 def worded(error: PplrError | OSError) -> PplrError:
     """Return an error as it is told to a user: a refusal of the system's in our form."""
     if isinstance(error, PplrError):
@@ -54,7 +66,7 @@ def worded(error: PplrError | OSError) -> PplrError:
         where=str(error.filename or "not said by the system"),
         value=error.strerror or str(error),
         allowed="what this user may read and write, on a disk with room",
-        next_step="change its permissions, make room, or name another one",
+        next_step=_REMEDIES.get(error.errno, "change its permissions, make room, or name another"),
     )
 
 

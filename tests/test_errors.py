@@ -65,5 +65,8 @@ def test_a_refusal_of_the_system_is_worded_like_any_error():
     assert "where:   images/query\n" in told
     assert "found:   Permission denied\n" in told
     assert "found:   No space left" in str(worded(OSError(28, "No space left on device")))
+    assert "next:    make room on this disk" in str(worded(OSError(28, "No space left on device")))
+    assert "next:    allow more open files" in str(worded(OSError(24, "Too many open files")))
+    assert "next:    change its permissions, make room" in str(worded(OSError(5, "I/O error")))
     own = MissingInputError("x", **PARTS)  # is a FileNotFoundError, too
     assert worded(own) is own

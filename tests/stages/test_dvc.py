@@ -7,8 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
+import numpy as np
+import psutil
 import pytest
+from ruamel.yaml import YAML
 
 from tests.datasets.trees import write_images
 from tests.tiny import ROOT, digests, make_workspace
@@ -173,3 +177,49 @@ def test_images_in_data_raw_are_found_in_a_copy(repository: Path) -> None:
     experiment = ("dvc", "exp", "run", "--temp", "--name", "raw", "prepare-data")
     assert "prepare-data" in stages_run(run(repository, *experiment))
     run(repository, "git", "checkout", "-q", "--", ".")
+
+
+@pytest.mark.slow
+def test_twenty_kills_end_in_the_bytes_of_a_straight_run(repository: Path, tmp_path: Path) -> None:
+    """Stages and DVC itself are killed at random moments; another DVC goes on at once."""
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "-q", str(repository), str(clone))
+    straight = outputs_of(clone)
+    (clone / "dvc.lock").unlink()
+    rng = np.random.default_rng(0)
+    killed = {"dvc": 0, "stage": 0}
+    while sum(killed.values()) < 20:
+        whom = str(rng.choice(list(killed)))
+        with subprocess.Popen(
+            ["dvc", "repro"], cwd=clone, env=ENVIRONMENT, stdout=PIPE, stderr=STDOUT
+        ) as dvc:
+            assert dvc.stdout is not None
+            for line in dvc.stdout:
+                if b"Running stage" in line:
+                    break
+            time.sleep(rng.uniform(0, 8))
+            stages = [
+                process
+                for process in psutil.Process(dvc.pid).children(recursive=True)
+                if "stages.launch" in " ".join(process.cmdline())
+            ]
+            if dvc.poll() is not None:
+                break  # it has got to the end
+            if whom == "dvc" or not stages:
+                dvc.kill()
+                killed["dvc"] += 1
+            else:
+                stages[-1].kill()
+                killed["stage"] += 1
+            dvc.stdout.read()
+    print(killed)
+    run(clone, "pplr", "verify", "--heal")  # an empty lock of DVC's, say
+    run(clone, "dvc", "repro")
+    assert outputs_of(clone) == straight
+    assert not list((clone / "data").rglob("*.partial"))
+
+
+def outputs_of(folder: Path) -> dict[str, str]:
+    """Return the digest of every output that dvc.lock records."""
+    stages = YAML(typ="safe").load(folder / "dvc.lock")["stages"].values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
