@@ -1,5 +1,6 @@
 """`pplr configure`: the settings of a data set."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,7 @@ def configure(
     from pplr.settings.changes import apply_changes, find_changes
     from pplr.settings.checks import check_inputs, check_watched
     from pplr.settings.configure import make_settings
+    from pplr.settings.disk import estimate_disk, format_disk
     from pplr.settings.groups import DemoSettings, ImageSettings
 
     check_root(Path())
@@ -55,6 +57,9 @@ def configure(
     print(format_counts(tables))
     for line in remarks(dataset, tables):
         print(f"warning: {line}", file=sys.stderr)
+    counts = {name: len(table) for name, table in tables.items()}
+    estimate = estimate_disk(params, settings.schedule, counts)
+    print(format_disk(estimate, shutil.disk_usage(Path()).free))
     changes = find_changes(settings)
     print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
     for line in changes.lines:

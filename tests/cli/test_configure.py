@@ -22,9 +22,8 @@ def test_configure_writes_both_files_and_tells_what_it_found(repository, run):
     assert code == 0
     assert err.startswith("warning: not the counts of the published data set: 3 training images (")
     assert err.count("\n") == 1
-    assert out == COUNTS + (
-        "params.yaml and schedule.yaml: market1501, 2 epochs\nnext: dvc repro\n"
-    )
+    assert out.startswith(COUNTS + "on disk, about: images 0.00088 GB, 2 alternations of ")
+    assert out.endswith("params.yaml and schedule.yaml: market1501, 2 epochs\nnext: dvc repro\n")
     params = load_params(repository / "params.yaml")
     assert params.model_dump() == PRESETS["market1501"] | {"beta": 0.3}
     schedule = load_schedule(repository / "schedule.yaml")
