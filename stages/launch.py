@@ -16,8 +16,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 
+from pplr.errors import PplrError, worded
 from pplr.settings.groups import MachineSettings
-from stages import guard, order, settings
+from stages import arithmetic, guard, order, settings
 
 START = time.monotonic()
 
@@ -29,8 +30,6 @@ SECONDS_FOR_THE_FIRST = 5
 
 def main(stage: str, *arguments: str) -> int:
     """Return the exit code of a stage."""
-    from pplr.errors import PplrError, worded
-
     several = "TORCHELASTIC_RUN_ID" in os.environ  # torchrun has started this process
     guard.end_with_dvc()
     try:
@@ -98,5 +97,13 @@ def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> N
     path.write_text(json.dumps({**values, **figures}) + "\n")
 
 
+def pin_arithmetic() -> None:
+    """Make the arithmetic portable where it is set so, before a library is loaded that computes."""
+    with contextlib.suppress(PplrError, OSError):  # `main` says it
+        if settings.params().arithmetic == "portable":
+            arithmetic.pin()
+
+
 if __name__ == "__main__":
+    pin_arithmetic()
     sys.exit(main(*sys.argv[1:]))

@@ -31,6 +31,7 @@ TINY = {
     "demo_images": 6,
     "demo_cameras": 3,
     "demo_distractors": 2,
+    "arithmetic": "native",  # most tests run the stages in their own process
 }
 
 

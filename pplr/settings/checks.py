@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import io
+import platform
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,8 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
         no such device.
     """
     check_places(schedule)
+    if params.arithmetic == "portable":
+        check_arithmetic()
     check_device(params.device)
     check_launcher(params.launcher)
     if params.backbone.startswith(TIMM):
@@ -121,6 +124,22 @@ def check_published(weights: str, backbone: str) -> None:
             value=f"{weights}, with backbone {backbone}",
             allowed=f"{weights} with {names}; a file, or random, with any backbone",
             next_step=f"set `weights: imagenet`, or {file}" if has_others else file,
+        )
+
+
+def check_arithmetic() -> None:
+    """Raise a SettingError unless this is an x86-64 processor with AVX2."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        flags = []
+    if platform.machine() != "x86_64" or not {"avx2", "fma"} <= set(flags):
+        raise SettingError(
+            what="This processor has not the instructions of the portable arithmetic.",
+            where="arithmetic in params.yaml",
+            value=f"portable, on {platform.machine()} without AVX2 and FMA",
+            allowed="portable on x86-64 processors with AVX2; native everywhere",
+            next_step="set `arithmetic: native`; the last bits are this processor's own then",
         )
 
 

@@ -205,6 +205,14 @@ class ExtractionSettings(PrecisionSettings):
     feature_dtype: Literal["float16", "float32"] = Field(description="features on disk")
 
 
+class ArithmeticSettings(Group):
+    """How all stages compute."""
+
+    arithmetic: Literal["portable", "native"] = Field(
+        description="the same bytes on every x86-64 processor with AVX2, or as fast as this one can"
+    )
+
+
 class MachineSettings(Group):
     """What runs the stages; it changes no result."""
 

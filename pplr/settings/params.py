@@ -14,6 +14,7 @@ from pplr.settings.groups import (
     STRIDE,
     TIMM,
     AgreementSettings,
+    ArithmeticSettings,
     ClusteringSettings,
     DemoSettings,
     EvaluationSettings,
@@ -39,6 +40,7 @@ Kind = TypeVar("Kind", bound=Group)
 class Params(
     DemoSettings,
     MachineSettings,
+    ArithmeticSettings,
     ExtractionSettings,
     TrainingSettings,
     PrecisionSettings,

@@ -43,6 +43,7 @@ PAPER: dict[str, Any] = {
     "seed": 1,
     "precision": "float32",
     "feature_dtype": "float16",
+    "arithmetic": "native",
     "device": "cpu",
     "launcher": "python",
     "workers": 2,
@@ -96,6 +97,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "iterations": 60,
         "samples_per_bn": None,
         "pad": 5,
+        "arithmetic": "portable",
     },
 }
 
