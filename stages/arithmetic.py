@@ -13,8 +13,9 @@ PORTABLE = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # torch's convolutions
     "MKL_CBWR": "COMPATIBLE",  # torch's products: the only mode that is the same on all makers'
     "MKL_DYNAMIC": "FALSE",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL "
-    "AVX512_SPR",
+    # NumPy's own, under the names of several of its versions
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL "
+    "AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",  # of NumPy, SciPy and faiss
     "FAISS_OPT_LEVEL": "avx2",
     "FAISS_SIMD_LEVEL": "AVX2",

@@ -66,6 +66,7 @@ def test_market1501_has_the_papers_values():
         "ema_decay",
         "precision",
         "feature_dtype",
+        "arithmetic",
         "device",
         "launcher",
         "workers",

@@ -28,7 +28,9 @@ print(json.dumps({
     "numpy": [name for name, there in features.items() if there],
     "openblas": [pool["architecture"] for pool in pools if pool["internal_api"] == "openblas"],
     "faiss": int(faiss.SIMDConfig.get_level()),
-    "threads": [numba.get_num_threads(), torch.get_num_threads(), *(p["num_threads"] for p in pools)],
+    "faiss_avx2": int(faiss.SIMDLevel_AVX2),
+    "threads": [numba.get_num_threads(), torch.get_num_threads()]
+    + [pool["num_threads"] for pool in pools],
     "numba": numba.config.CPU_NAME,
 }))
 """
@@ -51,6 +53,7 @@ def test_every_library_has_the_kernels_of_avx2_and_two_threads(tmp_path):
     folder = make_workspace(tmp_path, arithmetic="portable")
     found = loaded(folder, "portable")
     assert found["torch"] == "AVX2"
+    assert found["faiss"] == found["faiss_avx2"]
     assert not any("512" in name or name == "X86_V4" for name in found["numpy"])
     assert set(found["openblas"]) == {"Haswell"}
     assert len(found["openblas"]) == 3  # NumPy's, SciPy's and faiss's
