@@ -9,7 +9,6 @@ which no stage depends on and DVC does not track, so that results have the same 
 
 import contextlib
 import importlib
-import json
 import os
 import shlex
 import sys
@@ -17,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from pplr.settings.groups import MachineSettings
+from pplr.storage.json_files import write_json
 from stages import guard, order, settings
 
 START = time.monotonic()
@@ -93,9 +93,7 @@ def process_group(device: str) -> Iterator[None]:
 def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> None:
     """Write how long this process took until now, its device, and the stage's own figures."""
     values = {"seconds": round(time.monotonic() - START, 2)}
-    path = settings.PATHS.timing(stage, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**values, **figures}) + "\n")
+    write_json(settings.PATHS.timing(stage, name), {**values, **figures})
 
 
 if __name__ == "__main__":
