@@ -61,12 +61,13 @@ def worded(error: PplrError | OSError) -> PplrError:
     """Return an error as it is told to a user: a refusal of the system's in our form."""
     if isinstance(error, PplrError):
         return error
+    otherwise = "change its permissions, make room, or name another one"
     return DataError(
         what="The system refuses a file or folder.",
         where=str(error.filename or "not said by the system"),
         value=error.strerror or str(error),
         allowed="what this user may read and write, on a disk with room",
-        next_step=_REMEDIES.get(error.errno, "change its permissions, make room, or name another"),
+        next_step=_REMEDIES.get(error.errno, otherwise),
     )
 
 

@@ -9,7 +9,6 @@ which no stage depends on and DVC does not track, so that results have the same 
 
 import contextlib
 import importlib
-import json
 import os
 import shlex
 import sys
@@ -18,7 +17,12 @@ from collections.abc import Iterator, Mapping
 
 from pplr.errors import PplrError, worded
 from pplr.settings.groups import MachineSettings
+<<<<<<< HEAD
 from stages import arithmetic, guard, order, settings
+=======
+from pplr.storage.json_files import write_json
+from stages import guard, order, settings
+>>>>>>> 06d6d92bd58fa02fc0ce82f6aa18891ed3eef6c9
 
 START = time.monotonic()
 
@@ -92,9 +96,7 @@ def process_group(device: str) -> Iterator[None]:
 def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> None:
     """Write how long this process took until now, its device, and the stage's own figures."""
     values = {"seconds": round(time.monotonic() - START, 2)}
-    path = settings.PATHS.timing(stage, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**values, **figures}) + "\n")
+    write_json(settings.PATHS.timing(stage, name), {**values, **figures})
 
 
 def pin_arithmetic() -> None:

@@ -1,4 +1,3 @@
-import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import zarr
 from pplr.errors import DataError, MissingInputError
 from pplr.runs import open_run
 from pplr.storage.arrays import read_arrays, write_arrays
+from pplr.storage.json_files import read_json
 from stages import launch
 from tests.tiny import ROOT, digests, tiny_params, tiny_schedule, working_in, write_settings
 
@@ -63,12 +63,10 @@ def test_a_split_is_what_zarr_opens(run, name):
 
 
 def test_results_are_those_of_their_files(run):
+    results = run.paths.data / "results"
     for name in run.alternations:
-        path = run.paths.data / "results" / "training" / f"{name}.json"
-        content = json.loads(path.read_text())
-        del content["checksum"]
-        assert run.alternation(name).training == content
-    evaluation = json.loads((run.paths.data / "results/evaluation/01.json").read_text())
+        assert run.alternation(name).training == read_json(results / "training" / f"{name}.json")
+    evaluation = read_json(results / "evaluation" / "01.json")
     assert run.alternation("01").evaluation == evaluation
     assert run.alternation("00").evaluation is None  # the schedule evaluates init and 01
     assert set(run.timing["evaluate"]) == {"init", "01"}

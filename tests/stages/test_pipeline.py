@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from benchmarks.ablation import ROWS
+from pplr.storage.checksums import write_checksums
+from pplr.storage.json_files import read_json
 from stages import launch, settings
 from tests.tiny import (
     ROOT,
@@ -69,7 +71,7 @@ def test_the_last_alternation_is_reported(tiny_run: Path) -> None:
 
 
 def test_a_fixed_seed_gives_the_recorded_losses(tiny_run: Path) -> None:
-    losses = json.loads((tiny_run / "data/results/training/01.json").read_text())
+    losses = read_json(tiny_run / "data/results/training/01.json")
     # Adam makes a hundredth of what another machine sums in another order
     assert losses == pytest.approx(RECORDED, rel=1e-2)
 
@@ -90,6 +92,7 @@ def test_identities_never_reach_a_model(tiny_run: Path, tmp_path: Path) -> None:
                 pids = group["pids"]
                 # two identities only, so that evaluation still finds matches
                 pids[...] = np.random.default_rng(0).integers(1, 3, pids.shape).astype(np.int32)
+                write_checksums(noisy / "data/dataset.zarr" / split)
 
     run_all(noisy, then=replace_pids)
     for part in ("models", "alternations", "results/training"):
