@@ -17,12 +17,10 @@ from collections.abc import Iterator, Mapping
 
 from pplr.errors import PplrError, worded
 from pplr.settings.groups import MachineSettings
-<<<<<<< HEAD
-from stages import arithmetic, guard, order, settings
-=======
+from pplr.errors import PplrError, worded
+from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
-from stages import guard, order, settings
->>>>>>> 06d6d92bd58fa02fc0ce82f6aa18891ed3eef6c9
+from stages import arithmetic, guard, order, settings
 
 START = time.monotonic()
 
