@@ -17,8 +17,6 @@ from collections.abc import Iterator, Mapping
 
 from pplr.errors import PplrError, worded
 from pplr.settings.groups import MachineSettings
-from pplr.errors import PplrError, worded
-from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
 from stages import arithmetic, guard, order, settings
 
