@@ -12,6 +12,7 @@ from pplr.datasets.image_checks import check_decoded, check_room
 from pplr.datasets.protocol import check_tables
 from pplr.datasets.remarks import remarks
 from pplr.errors import PplrError
+from pplr.settings.checks import check_watched
 from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.storage.images import complete_split, create_split
 from pplr.storage.replacing import replacing
@@ -27,6 +28,8 @@ def main() -> dict[str, float]:
     splits = read_dataset(images, params.select(DemoSettings), source)
     for line in remarks(images.dataset, splits):
         print(f"warning: {line}", file=sys.stderr)
+    if images.dataset != "demo":  # whose images are drawn
+        check_watched(source, [path for table in splits.values() for path in table.paths])
     N = sum(map(len, splits.values()))
     check_room(Path(), N * images.height * images.width * 3)
     broken: dict[str, dict[int, PplrError]] = {}

@@ -13,7 +13,7 @@ def verify(
 ) -> None:
     """Read every output of the run and DVC's whole cache, and say what is damaged."""
     from pplr.runs.checks import check_root
-    from pplr.runs.verify import find_faults
+    from pplr.runs.verify import find_faults, no_other_dvc
     from pplr.storage.layout import RunPaths
     from pplr.storage.replacing import remove
 
@@ -27,9 +27,10 @@ def verify(
     going = [fault.path for fault in faults if fault.removable]
     staying = [fault.path for fault in faults if not fault.removable]
     if heal:
-        for path in going:
-            remove(path)
-        print(f"removed: {len(going)} of {len(faults)}; next: dvc repro")
+        with no_other_dvc(Path.cwd()):
+            for path in going:
+                remove(path)
+        print(f"removed: {len(going)} of {len(faults)}" + ("; next: dvc repro" if going else ""))
     else:
         print(f"{len(faults)} faults; `pplr verify --heal` removes {len(going)} of them")
     for path in staying:

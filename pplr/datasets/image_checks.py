@@ -130,12 +130,15 @@ def linked_folder(path: Path) -> DataError:
     """Return the error for a link to a folder: DVC would not notice what changes behind it."""
     target = path.resolve()
     link, folder = shlex.quote(str(path)), shlex.quote(str(target))
+    advice = f"put a folder of links to its files there: rm {link} && cp -rs {folder} {link}"
+    if path.parent.resolve().is_relative_to(target):  # the copy would lie in what is copied
+        advice = f"remove the link, which leads back into a folder that holds it: rm {link}"
     return DataError(
         what="A folder of images is a link, behind which DVC would not notice a change.",
         where=str(path),
         value=f"a link to {target}",
         allowed="folders that are none, or the data folder itself; links to files",
-        next_step=f"put a folder of links to its files there: rm {link} && cp -rs {folder} {link}",
+        next_step=advice,
     )
 
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pplr.errors import DataError, PplrError
+from pplr.errors import PplrError
 from pplr.network.backbones import make_backbone
 from pplr.network.checks import check_model_numbers, no_model, unreadable_model
 from pplr.network.model import ReIDModel
@@ -16,6 +16,8 @@ from pplr.storage.checksums import check_folder
 from pplr.storage.json_files import read_json, write_json
 from pplr.storage.layout import ModelFiles
 from pplr.storage.replacing import replacing
+
+_SIZE = "size"  # of the images, in the head of a file of weights
 
 
 def write_model(
@@ -49,7 +51,9 @@ def write_model(
     with replacing(path) as temporary:
         temporary.mkdir()
         files = ModelFiles(temporary)
-        save_file(_packed(model.state_dict()), files.weights)
+        # one key alone: safetensors writes several in any order
+        size = {_SIZE: f"{settings['height']}x{settings['width']}"}
+        save_file(_packed(model.state_dict()), files.weights, metadata=size)
         write_json(files.settings, settings)
         if optimizer is not None:
             save_file(_packed(optimizer), files.optimizer)
@@ -101,18 +105,13 @@ def _colour(values: Any) -> Colour:
 def recorded_size(weights: Path) -> tuple[int, int] | None:
     """Return height and width of the images a model of ours was trained on; None for other files.
 
-    Parameters
-    ----------
-    weights
-        The file of the weights, beside which its settings may lie.
+    They stand in the file of the weights itself, which is what DVC watches of them.
     """
-    files = ModelFiles(weights.parent)
-    if weights.name != files.weights.name or not files.settings.is_file():
-        return None
     try:
-        settings = read_json(files.settings)
-        return int(settings["height"]), int(settings["width"])
-    except (DataError, KeyError, TypeError, ValueError):  # of another program
+        with safe_open(weights, "pt") as file:
+            height, width = (file.metadata() or {})[_SIZE].split("x")
+        return int(height), int(width)
+    except (OSError, SafetensorError, KeyError, ValueError):  # no file of ours
         return None
 
 
@@ -145,5 +144,6 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    # detached, on the CPU and in the plain memory layout, so that the bytes depend on values alone
-    return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    # detached, on the CPU and in the plain memory layout, so that the bytes depend on values alone;
+    # each with memory of its own, for layers may share theirs
+    return {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}

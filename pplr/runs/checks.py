@@ -93,3 +93,14 @@ def no_history(path: Path) -> MissingInputError:
         allowed="the table that the last stage of the pipeline writes",
         next_step="run `dvc repro`",
     )
+
+
+def dvc_is_running(root: Path) -> DataError:
+    """Return the error for healing while another DVC works in the same repository."""
+    return DataError(
+        what="Another DVC is running in this repository.",
+        where=str(root),
+        value="its lock is held",
+        allowed="healing while nothing else writes",
+        next_step="wait until it has ended, and run `pplr verify --heal` again",
+    )

@@ -1,9 +1,9 @@
 """What of a run is damaged on disk, in DVC's cache too, or keeps DVC from going on."""
 
-import hashlib
+import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from ruamel.yaml.error import YAMLError
 
 from pplr.errors import PplrError
 from pplr.progress import track
+from pplr.runs.checks import dvc_is_running
+from pplr.settings.leftovers import is_sound
 from pplr.settings.schedule import INIT, load_schedule
 from pplr.storage.checksums import CHECKSUMS, folder_faults
 from pplr.storage.json_files import read_json
@@ -50,8 +52,30 @@ def find_faults(paths: RunPaths) -> Iterator[Fault]:
     yield from _jams(paths)
     cache = _cache(paths.root)
     if cache is not None:
-        yield from _damaged_objects(cache)
+        yield from _damaged_objects(cache, _made_by_stages(paths, cache))
         yield from _empty_runs(cache.parents[1] / "runs")
+
+
+@contextlib.contextmanager
+def no_other_dvc(root: Path) -> Iterator[None]:
+    """Hold DVC's lock, so that nothing is removed which a DVC that runs is writing.
+
+    Raises
+    ------
+    DataError
+        Another DVC holds it.
+    """
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.lock import LockError
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root)) as repo, repo.lock:
+            yield
+    except NotDvcRepoError:
+        yield
+    except LockError:
+        raise dvc_is_running(root) from None
 
 
 def _damaged_outputs(outputs: list[Path]) -> Iterator[Fault]:
@@ -106,17 +130,37 @@ def _cache(root: Path) -> Path | None:
         return None
 
 
-def _damaged_objects(cache: Path) -> Iterator[Fault]:
-    """Yield the objects whose content has not the MD5 that is their name."""
+def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
+    """Yield the objects whose content has not the MD5 that is their name.
+
+    One may go if the pipeline has made it. Others may be the only copy of something of one's own,
+    which a link into the cache leads to.
+    """
     objects = sorted(path for path in cache.glob("??/*") if path.is_file())
     for path in track(objects, total=len(objects), what="reading DVC's cache"):
         if not _OBJECT.fullmatch(path.name):
             yield Fault(path, "a temporary file, left by a killed DVC")
-            continue
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "md5").hexdigest()
-        if digest != path.parent.name + path.name.removesuffix(".dir"):
-            yield Fault(path, f"its content is not what its name says, but {digest}")
+        elif not is_sound(path):
+            is_ours = path.parent.name + path.name in ours
+            problem = "its content is not what its name says"
+            yield Fault(path, problem if is_ours else f"{problem}; no stage has made it", is_ours)
+
+
+def _made_by_stages(paths: RunPaths, cache: Path) -> set[str]:
+    """Return the digests of the objects that outputs in dvc.lock consist of."""
+    made = set()
+    try:
+        lock = YAML(typ="safe").load(paths.lock) if paths.lock.is_file() else None
+        outs = [out for stage in (lock or {}).get("stages", {}).values() for out in stage["outs"]]
+    except (YAMLError, ValueError, AttributeError, KeyError, TypeError):
+        return set()
+    for digest in (out.get("md5", "") for out in outs):
+        made.add(digest)
+        listed = cache / digest[:2] / digest[2:]
+        if digest.endswith(".dir") and listed.is_file():
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                made |= {entry["md5"] for entry in json.loads(listed.read_bytes())}
+    return made
 
 
 def _empty_runs(runs: Path) -> Iterator[Fault]:

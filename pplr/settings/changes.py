@@ -57,11 +57,13 @@ def find_changes(settings: PipelineSettings) -> Changes:
     aside = {}
     if PATHS.params.is_file() and not merged:
         aside[PATHS.params] = _free_name(PATHS.params)
-    if PATHS.schedule.is_file() and not _load_old(PATHS.schedule):
+    if PATHS.schedule.is_file() and not _is_ours(PATHS.schedule, texts[PATHS.schedule]):
         aside[PATHS.schedule] = _free_name(PATHS.schedule)
     going, staying = leftovers(PATHS, {INIT, *settings.schedule.alternations})
-    inputs = [Path(path) for path in settings.schedule.inputs.values()]
-    going = [path for path in going if not any(one.is_relative_to(path) for one in inputs)]
+    inputs = [Path(path).resolve() for path in settings.schedule.inputs.values()]
+    going = [
+        path for path in going if not any(one.is_relative_to(path.resolve()) for one in inputs)
+    ]
     lines = [
         *_changed_values(settings),
         *(f"{file}: the older one is kept as {kept}" for file, kept in aside.items()),
@@ -77,7 +79,7 @@ def apply_changes(changes: Changes) -> None:
         shutil.copy2(file, kept)
     with contextlib.ExitStack() as stack:  # all are written before the first takes its place
         for file, text in changes.texts.items():
-            stack.enter_context(replacing(file)).write_text(text, encoding="utf-8")
+            stack.enter_context(replacing(file.resolve())).write_text(text, encoding="utf-8")
     for path in changes.leftovers:
         remove(path)
 
@@ -85,6 +87,12 @@ def apply_changes(changes: Changes) -> None:
 def _merged(file: Path, settings: PipelineSettings) -> str | None:
     """Return the text of params.yaml with the lines and comments that it has; None if it cannot."""
     return merge_params(file.read_text(), settings.params) if _load_old(file) else None
+
+
+def _is_ours(file: Path, new: str) -> bool:
+    """Return whether a schedule can be read and has no comments but those of the new one."""
+    comments = {line for line in file.read_text().splitlines() if line.lstrip().startswith("#")}
+    return bool(_load_old(file)) and comments <= {*new.splitlines()}
 
 
 def _free_name(file: Path) -> Path:
@@ -98,7 +106,7 @@ def _free_name(file: Path) -> Path:
 def _changed_values(settings: PipelineSettings) -> list[str]:
     old = _load_old(PATHS.params) | _flat(_load_old(PATHS.schedule))
     new = settings.params.model_dump() | _flat(dataclasses.asdict(settings.schedule))
-    known = {*new, "alternations", "evaluated", "inputs"}
+    known = {*new, "inputs"}
     return [
         *(
             f"{key}: {old[key]} -> {value}"
@@ -122,6 +130,8 @@ def _flat(schedule: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     if isinstance(alternations, dict):
         flat["alternations"] = len(alternations)
+    if isinstance(evaluated := schedule.get("evaluated"), list | tuple):
+        flat["evaluated"] = ", ".join(map(str, evaluated))
     if isinstance(inputs, dict):
         flat |= {f"inputs.{key}": path for key, path in inputs.items()}
     return flat

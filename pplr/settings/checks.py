@@ -11,8 +11,9 @@ from typing import Any
 
 from pplr.errors import MissingInputError, SettingError
 from pplr.settings.groups import PUBLISHED_WEIGHTS, TIMM
-from pplr.settings.inputs import watched_files
+from pplr.settings.inputs import DEMO_IMAGES, watched_files
 from pplr.settings.params import Params
+from pplr.settings.reading import nearest
 from pplr.settings.schedule import INIT, Schedule
 from pplr.storage.layout import RunPaths
 
@@ -37,6 +38,14 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
     check_launcher(params.launcher)
     if params.backbone.startswith(TIMM):
         check_timm_name(params.backbone)
+    if (params.dataset == "demo") != (schedule.inputs["images"] == DEMO_IMAGES):
+        raise SettingError(
+            what="params.yaml and schedule.yaml are of different data sets.",
+            where="dataset in params.yaml, inputs.images in schedule.yaml",
+            value=f"{params.dataset} and {schedule.inputs['images']}",
+            allowed=f"demo with {DEMO_IMAGES}, whose images are drawn; the others with a folder",
+            next_step="write both with `pplr configure`",
+        )
     for key, path in schedule.inputs.items():
         _check_exists(Path(path), where=f"inputs.{key} in schedule.yaml", kind=key)
     weights = params.weights
@@ -173,7 +182,9 @@ def check_launcher(launcher: str) -> None:
         words = shlex.split(launcher)[1:]
         with contextlib.redirect_stderr(messages), contextlib.redirect_stdout(messages):
             found = get_args_parser().parse_args([*words, "-m", "stages.launch"])
-        parse_min_max_nnodes(found.nnodes)
+        fewest, most = parse_min_max_nnodes(found.nnodes)
+        if not 1 <= fewest <= most <= MAX_PROCESSES:
+            problem = f"{found.nnodes} nodes, where 1 to {MAX_PROCESSES} are possible"
         number = found.nproc_per_node
         if number not in ("auto", "cpu", "gpu", "xpu") and not 1 <= int(number) <= MAX_PROCESSES:
             problem = f"{number} processes, where 1 to {MAX_PROCESSES} are possible"
@@ -197,9 +208,16 @@ def check_launcher(launcher: str) -> None:
 
 def check_timm_name(name: str) -> None:
     """Raise a SettingError unless timm is installed and has the model `timm/<name>`."""
-    known = import_timm(name).list_models()
+    timm = import_timm(name)
+    known = timm.list_models()
     short = name.removeprefix(TIMM)
-    if short.partition(".")[0] not in known:  # a tag of pretrained weights may follow
+    name_alone, _, tag = short.partition(".")
+    if name_alone in known:
+        tags = timm.models.get_arch_pretrained_cfgs(name_alone)  # of pretrained weights
+        if tag and short not in tags:
+            advice = f"the name alone, or one of {', '.join(sorted(tags)[:5])}"
+            raise backbone_error(name, "timm has no such weights of this model", advice)
+    else:
         near = difflib.get_close_matches(short, known, n=3)
         advice = f"did you mean {' or '.join(near)}?" if near else "see timm.list_models()"
         raise backbone_error(name, "timm has no such model", advice)
@@ -228,8 +246,12 @@ def backbone_error(name: str, problem: str, next_step: str) -> SettingError:
 
 def _check_exists(path: Path, *, where: str, kind: str) -> None:
     problem = None
-    if not path.exists():
+    if any(path.resolve().is_relative_to(folder) for folder in ("/proc", "/sys", "/dev")):
+        problem = "which is the system's and no file that could be read to its end"
+    elif not path.exists():
         problem = "which does not exist"
+        if kind == "weights" and (near := nearest(path.name, (*PUBLISHED_WEIGHTS, "random"))):
+            problem += f"; did you mean `weights: {near}`?"
     elif path.is_dir():
         if kind == "weights":
             problem = "a folder"

@@ -7,7 +7,7 @@ from typing import Any
 from pplr.errors import SettingError
 from pplr.settings.checks import check_places
 from pplr.settings.groups import PUBLISHED_WEIGHTS
-from pplr.settings.inputs import as_dependency
+from pplr.settings.inputs import DEMO_IMAGES, as_dependency
 from pplr.settings.params import Params, parse_params
 from pplr.settings.presets import EPOCHS, EVALUATE_EVERY, PRESETS, WITH_CAMERAS
 from pplr.settings.reading import nearest, parse_yaml
@@ -18,7 +18,6 @@ PATHS = RunPaths()  # of the current folder
 
 
 # What DVC watches where there is no file to watch: a dependency can be repeated but not left out.
-DEMO_IMAGES = "pplr/datasets/demo"
 NAMED_WEIGHTS = dict.fromkeys((*PUBLISHED_WEIGHTS, "random"), "pplr/network/weights.py")
 
 

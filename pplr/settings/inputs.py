@@ -4,6 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
+# What DVC watches of the embedded data set: a dependency can be repeated but not left out.
+DEMO_IMAGES = "pplr/datasets/demo"
+
 
 def as_dependency(path: Path) -> str:
     """Return a path as DVC wants it: absolute unless a copy of the repository would hold it.

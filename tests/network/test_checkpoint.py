@@ -218,20 +218,34 @@ def test_a_model_with_a_damaged_file_is_not_read(tmp_path, model, name, damage):
 
 
 def test_the_size_that_a_model_was_trained_at(tmp_path, model):
-    write_model(tmp_path / "00", model, SETTINGS)
-    assert recorded_size(tmp_path / "00" / "weights.safetensors") == (32, 16)
+    write_model(tmp_path / "00", model, SETTINGS, teacher=model.state_dict())
+    weights = (tmp_path / "00" / "weights.safetensors").rename(tmp_path / "mine.safetensors")
+    assert recorded_size(weights) == (32, 16)  # wherever the file lies
     assert recorded_size(tmp_path / "00" / "ema.safetensors") is None
-    assert recorded_size(tmp_path / "weights.safetensors") is None
+    assert recorded_size(tmp_path / "none.safetensors") is None
     assert recorded_size(Path("imagenet")) is None
-    (tmp_path / "00" / "settings.json").write_text("[]")  # another program's
-    assert recorded_size(tmp_path / "00" / "weights.safetensors") is None
+    for metadata in ({"size": "big"}, {"size": "1x2x3"}, {"format": "pt"}, None):
+        save_file({"a": torch.ones(2)}, weights, metadata=metadata)
+        assert recorded_size(weights) is None
+    weights.write_bytes(b"PK")
+    assert recorded_size(weights) is None
+
+
+def test_layers_that_share_their_memory_are_written(tmp_path, model):
+    shared = {"a": torch.arange(4.0)}
+    shared["b"] = shared["a"]
+    shared["c"] = shared["a"][1:]
+    write_model(tmp_path / "00", model, SETTINGS, optimizer=shared)
+    again = load_file(tmp_path / "00" / "optimizer.safetensors")
+    assert again["c"].tolist() == [1, 2, 3]
+    assert again["b"].tolist() == again["a"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_failed_write_leaves_the_old(tmp_path, model):
     write_model(tmp_path / "00", model, SETTINGS)
     before = files_below(tmp_path / "00")
     with pytest.raises(TypeError):
-        write_model(tmp_path / "00", model, {"backbone": object()})
+        write_model(tmp_path / "00", model, {**SETTINGS, "backbone": object()})
     assert files_below(tmp_path / "00") == before
     assert [path.name for path in tmp_path.iterdir()] == ["00"]
 

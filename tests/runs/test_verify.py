@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from pplr.runs.verify import find_faults
 from pplr.storage.checksums import write_checksums
@@ -104,11 +105,33 @@ def test_every_object_of_the_cache(paths):
         flip(path)
         ((fault, said, removable),) = found(paths)
         assert fault == str(path.relative_to(paths.root))
-        assert "its content is not what its name says" in said
+        assert said == "its content is not what its name says"
         assert removable
         path.write_bytes(content)
     (objects[0].parent / "x.tmp").touch()
     assert [problem for _, problem, _ in found(paths)] == ["a temporary file, left by a killed DVC"]
+
+
+def test_an_object_that_no_stage_has_made_is_ones_own(paths):
+    (paths.root / "photos").mkdir()
+    (paths.root / "photos" / "a.jpg").write_bytes(b"only copy")
+    dvc("add", "photos")
+    objects = [p for p in (paths.root / ".dvc/cache/files/md5").rglob("*") if p.is_file()]
+    cached = next(path for path in objects if path.read_bytes() == b"only copy")
+    flip(cached)
+    ((path, said, removable),) = found(paths)
+    assert path == str(cached.relative_to(paths.root))
+    assert "no stage has made it" in said
+    assert not removable
+
+
+def test_nothing_is_removed_beside_another_dvc(paths):
+    (paths.root / ".dvc/tmp/rwlock").write_text("")
+    with Repo(str(paths.root)) as repo, repo.lock:
+        told = verify("--heal")
+    assert told.returncode == 1
+    assert "Another DVC is running in this repository." in told.stderr
+    assert (paths.root / ".dvc/tmp/rwlock").exists()
 
 
 @pytest.mark.parametrize("content", ["", "{"])

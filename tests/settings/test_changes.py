@@ -44,6 +44,7 @@ def test_a_change_of_the_schedule_is_told(repository):
     assert replace(make("demo", None, "weights=random", epochs=2)) == [
         "weights: demo/backbone.safetensors -> random",
         f"alternations: {EPOCHS['demo']} -> 2",
+        "evaluated: init, 00, 01, 02, 03, 04, 05 -> init, 00, 01",
         "inputs.weights: demo/backbone.safetensors -> pplr/network/weights.py",
     ]
 
@@ -103,3 +104,23 @@ def test_comments_and_lines_of_ones_own_stay(repository):
     assert load_params(params) == make("demo", None).params
     assert replace(make("demo", None)) == []
     assert params.read_text() == text
+
+
+def test_comments_in_the_schedule_are_kept_beside(repository):
+    replace(make("demo", None))
+    schedule = repository / "schedule.yaml"
+    mine = schedule.read_text() + "# see run 3\n"
+    schedule.write_text(mine)
+    lines = replace(make("demo", None))
+    assert lines == ["schedule.yaml: the older one is kept as schedule.yaml.old1"]
+    assert (repository / "schedule.yaml.old1").read_text() == mine
+    assert replace(make("demo", None)) == []
+
+
+def test_settings_that_are_a_link_stay_one(repository, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "mine.yaml"
+    elsewhere.write_text("beta: 0.3\n")
+    (repository / "params.yaml").symlink_to(elsewhere)
+    replace(make("demo", None))
+    assert (repository / "params.yaml").is_symlink()
+    assert load_params(elsewhere).beta == 0.5

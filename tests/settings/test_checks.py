@@ -57,8 +57,11 @@ def test_good_inputs_pass(good):
         ({"images": "none"}, ["inputs.images in schedule.yaml", "none, which does not exist"]),
         ({"images": "empty"}, ["inputs.images in schedule.yaml", "empty, an empty folder"]),
         ({"scheduled": "full"}, ["inputs.weights in schedule.yaml", "full, a folder"]),
-        ({"scheduled": "/dev/zero"}, ["/dev/zero, which is no file that could be read to its"]),
-        ({"images": "/dev/null"}, ["/dev/null, which is no file that could be read to its"]),
+        ({"scheduled": "/dev/zero"}, ["/dev/zero, which is the system's and no file that could"]),
+        ({"images": "/dev/null"}, ["/dev/null, which is the system's"]),
+        ({"images": "/proc"}, ["/proc, which is the system's"]),
+        ({"scheduled": "/proc/self/mem"}, ["/proc/self/mem, which is the system's"]),
+        ({"scheduled": "ImageNet"}, ["ImageNet, which does not exist; did you mean `weights: i"]),
         ({"images": "pipe"}, ["pipe, which is no file that could be read to its end"]),
         ({"scheduled": "no.pth"}, ["inputs.weights in schedule.yaml", "no.pth, which does not"]),
     ],
@@ -68,6 +71,16 @@ def test_a_missing_input(wrong, said):
         check(**wrong)
     for part in (*said, "pplr configure"):
         assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("inputs")
+def test_the_demo_draws_its_images_and_the_others_do_not():
+    with pytest.raises(SettingError, match="of different data sets") as caught:
+        check_inputs(
+            parse_params(PRESETS["demo"] | {"weights": "w.pth"}, where="x"),
+            make_schedule(epochs=1, evaluate_every=1, images="images", weights="w.pth"),
+        )
+    assert "found:   demo and images" in str(caught.value)
 
 
 @pytest.mark.usefixtures("inputs")
@@ -158,6 +171,8 @@ def test_launchers_that_torchrun_takes(launcher):
         ("--nproc-per-node 0", "0 processes, where 1 to 1024 are possible"),
         ("--nproc-per-node 1000000", "1000000 processes, where"),
         ("--nnodes 1:many", "invalid literal"),
+        ("--nnodes 5:1", "5:1 nodes, where 1 to 1024 are possible"),
+        ("--nnodes 100000", "100000 nodes, where"),
     ],
 )
 def test_what_torchrun_takes_and_no_stage_would_start_by(options, problem, capfd):

@@ -1,5 +1,6 @@
 """The inputs of the pipeline as DVC sees them, in real repositories of git and DVC."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pplr.errors import SettingError
 from pplr.settings.checks import check_places, check_watched
 from pplr.settings.inputs import as_dependency, watched_files
 from pplr.settings.schedule import make_schedule
-from tests.tiny import working_in
+from tests.tiny import ROOT, working_in
 
 
 def run(*command: str) -> None:
@@ -25,7 +26,7 @@ def repository(tmp_path):
     for name in ("data/raw/a.jpg", "images/b.jpg", "ours/c.jpg", "data/README.md", "w.pth"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
-    (root / ".gitignore").write_text("/data/*\n!/data/README.md\n!/data/raw.dvc\n")
+    (root / ".gitignore").write_text("/data/[!.]*\n!/data/README.md\n!/data/raw.dvc\n")
     with working_in(root):
         run("git", "init", "-q")
         run("git", "add", "images", "data/README.md")
@@ -46,6 +47,28 @@ def test_what_dvc_keeps_is_relative(repository):
     assert as_dependency(Path("data/raw")) == "data/raw"
     assert as_dependency(Path("data/raw/a.jpg")) == "data/raw/a.jpg"
     assert as_dependency(Path("w.pth")) == str(repository / "w.pth")
+
+
+def test_a_clone_has_what_dvc_keeps_in_data(repository, tmp_path):
+    """By the repository's own .gitignore: DVC passes over what lies in an ignored folder."""
+    shutil.copy(ROOT / ".gitignore", repository)
+    dvc = f"{Path(sys.executable).parent}/dvc"
+    run(dvc, "add", "-q", "data/raw")
+    (repository / "data/models").mkdir()
+    (repository / "data/models/w").touch()
+    run("git", "add", ".")
+    listed = subprocess.run(["git", "ls-files", "data"], capture_output=True, text=True).stdout
+    assert listed.split() == ["data/README.md", "data/raw.dvc"]
+    run("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "x")
+    run("git", "clone", "-q", str(repository), str(tmp_path / "clone"))
+    with working_in(tmp_path / "clone"):
+        run(dvc, "config", "--local", "cache.dir", str(repository / ".dvc/cache"))
+        run(dvc, "checkout")
+        assert Path("data/raw/a.jpg").read_text() == "data/raw/a.jpg"
+        run(dvc, "gc", "-w", "-f")
+    assert run(dvc, "status", "data/raw.dvc") is None
+    cached = [p for p in (repository / ".dvc/cache/files").rglob("*") if p.is_file()]
+    assert any(path.read_text() == "data/raw/a.jpg" for path in cached)
 
 
 def test_without_git_paths_inside_are_relative(tmp_path):

@@ -107,7 +107,7 @@ def test_configure_removes_outputs_and_nothing_else(repository):
         (repository / name).write_text(name)
     kept = "data/models/03"
     made = make_settings("demo", None, epochs=2, cameras=False, overrides=[])
-    made.schedule.inputs["weights"] = f"{kept}/weights"
+    made.schedule.inputs["weights"] = str(repository / kept / "weights")  # as configure names it
     changes = find_changes(made)
     removed = sorted([*OF_02, "data/results/training/03.json"])
     assert changes.lines == [f"{path} -> removed; it is in DVC's cache" for path in removed]
@@ -128,3 +128,42 @@ def test_without_a_repository_or_with_a_broken_lock_nothing_goes(repository):
     lock.write_text(content)
     (repository / ".dvc").rename(repository / "not-dvc")
     assert leftovers(RunPaths(), KNOWN) == ([], [])
+
+
+def test_a_damaged_object_of_the_cache_is_no_copy(repository):
+    """DVC itself trusts objects that are read-only."""
+    content = (repository / "data/models/02/weights").read_bytes()
+    files = [path for path in (repository / ".dvc/cache").rglob("*") if path.is_file()]
+    cached = next(path for path in files if path.read_bytes() == content)
+    cached.chmod(0o644)
+    cached.unlink()
+    cached.write_text("04\n")
+    cached.chmod(0o444)
+    assert by_name(leftovers(RunPaths(), KNOWN)) == [OF_03, OF_02]
+
+
+def test_outputs_of_stages_of_ones_own_are_not_looked_at(repository):
+    with Path("dvc.yaml").open("a") as pipeline:
+        pipeline.write(
+            "  export:\n    foreach: [mobile, '07']\n    do:\n"
+            "      cmd: mkdir -p data/exports && echo ${item} > data/exports/${item}\n"
+            "      outs: ['data/exports/${item}']\n"
+        )
+    dvc("repro")
+    going, staying = leftovers(RunPaths(), {*KNOWN, "02", "03"})
+    assert going == staying == []
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "stages:\n",
+        "[]\n",
+        "stages: [a]\n",
+        "stages: {x@02: null}\n",
+        "stages: {x@02: {outs: [a, {path: data/models/02}]}}\n",
+    ],
+)
+def test_a_lock_of_another_shape_has_nothing_to_remove(repository, lock):
+    (repository / "dvc.lock").write_text(lock)
+    assert leftovers(RunPaths(), KNOWN)[0] == []
