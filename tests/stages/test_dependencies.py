@@ -91,11 +91,14 @@ def test_write_mends_the_lists_and_nothing_else(tmp_path, monkeypatch, capsys):
 def test_the_settings_that_a_script_reads(tmp_path):
     assert read_settings(Path(script("cluster"))) == [
         *("search", "k1", "k2", "eps", "min_samples", "k"),
+        "arithmetic",  # which stages.launch reads for every stage that computes
     ]
+    assert read_settings(Path(script("check-settings"))) == []
     assert "device" not in read_settings(Path(script("cluster")))  # it is read, and exempt
     assert "num_hard_negatives" in read_settings(Path(script("train-epoch")))
     assert read_settings(Path(script("prepare-data"))) == [
         *ImageSettings.model_fields,
+        "arithmetic",
         *DemoSettings.model_fields,
     ]
 
