@@ -103,8 +103,8 @@ def check_extracted(features: NDArray[np.float32], rows: NDArray[np.int64], *, w
             where=what,
             value=f"image {rows[wrong.argmax()]} is the first of {int(wrong.sum())} in its batch",
             allowed="finite features",
-            next_step="its weights are finite but huge: look at the losses of the epochs before, "
-            "or at the file of the weights; a lower `lr` often helps",
+            next_step="its weights are numbers that no training leaves, as huge ones or a negative "
+            "running_var: look at the file of the weights, or at the losses of the epochs before",
         )
 
 

@@ -114,7 +114,10 @@ def _way_to_fit(
     if prefix and 2 * count > len(wanted):
         fitting = f"{count} of {len(wanted)} keys fit behind `{_short(prefix, 40)}`"
         return f"{fitting}: save those alone, without it"
-    return "set `backbone` to the network of these weights, or take another file"
+    return (
+        "set `backbone` to the network of these weights, or, if it is, `height` and `width` to the "
+        "size they were trained at; or take another file"
+    )
 
 
 def _check_numbers(key: str, value: Tensor, wanted: torch.dtype, where: str) -> None:
