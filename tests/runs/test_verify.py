@@ -29,23 +29,31 @@ def dvc(*arguments):
     subprocess.run(command, check=True)
 
 
-@pytest.fixture
-def paths(tmp_path):
-    """A repository with two outputs, both in DVC's cache."""
-    kept = RunPaths(tmp_path / "kept")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A repository with two outputs, both in DVC's cache; each test takes a copy."""
+    folder = tmp_path_factory.mktemp("finished") / "repository"
+    kept = RunPaths(folder / "kept")
     model = kept.model("00")
     model.mkdir(parents=True)
     (model / "weights.safetensors").write_bytes(b"w" * 100)
     write_json(model / "settings.json", {"height": 64})
     write_checksums(model)
     write_json(kept.training("00"), {"loss": 0.5})
-    (tmp_path / "dvc.yaml").write_text(PIPELINE)
-    write_settings(tmp_path, tiny_params(), tiny_schedule())
-    with working_in(tmp_path):
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    write_settings(folder, tiny_params(), tiny_schedule())
+    with working_in(folder):
         dvc("init", "--no-scm")
         dvc("config", "cache.type", "copy")
         dvc("repro")
-        yield RunPaths(tmp_path)
+    return folder
+
+
+@pytest.fixture
+def paths(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "repository")
+    with working_in(folder):
+        yield RunPaths(folder)
 
 
 def found(paths):

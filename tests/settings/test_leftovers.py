@@ -1,5 +1,6 @@
 """What `pplr configure` removes, in a real DVC repository."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,13 +35,23 @@ def dvc(*arguments: str) -> None:
     subprocess.run(command, check=True)
 
 
-@pytest.fixture
-def repository(tmp_path):
-    (tmp_path / "dvc.yaml").write_text(PIPELINE)
-    with working_in(tmp_path):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A repository in which the pipeline has run, of which each test takes a copy."""
+    folder = tmp_path_factory.mktemp("finished") / "repository"
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(PIPELINE)
+    with working_in(folder):
         dvc("init", "--no-scm")
         dvc("repro")
-        yield tmp_path
+    return folder
+
+
+@pytest.fixture
+def repository(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "repository")
+    with working_in(folder):
+        yield folder
 
 
 def by_name(found):
