@@ -131,7 +131,9 @@ def test_every_stage_reads_the_settings_it_lists(
 
     run_all(folder, then=note)
     del seen["check-settings"], listed["check-settings"]  # it depends on the whole files
-    assert seen == listed
+    # stages.launch reads it as a process begins, which these do not
+    assert seen == {name: keys - {"arithmetic"} for name, keys in listed.items()}
+    assert all("arithmetic" in keys for keys in listed.values())
 
 
 def test_every_stage_writes_exactly_its_outs(tmp_path: Path) -> None:
