@@ -104,9 +104,9 @@ def test_the_readers_are_all_that_reads(copy, capsys):
 
 
 def test_some_damage_is_noticed(copy, tiny_run, capsys):
-    noticed, harmless = attack(copy, tiny_run, capsys, cases=25, seed=0)
-    assert noticed + harmless == 25
-    assert noticed > 15
+    noticed, harmless = attack(copy, tiny_run, capsys, cases=15, seed=0)
+    assert noticed + harmless == 15
+    assert noticed > 9
 
 
 @pytest.mark.slow
