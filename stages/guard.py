@@ -67,12 +67,7 @@ def check_unchanged(stage: str, before: dict[str, Any]) -> None:
 
 def listed_settings(entry: dict[str, Any]) -> dict[str, set[str] | None]:
     """Return the top-level keys that a stage of dvc.yaml reads, by file; None is all of them."""
-    listed: dict[str, set[str] | None] = {
-        settings.PATHS.params.name: {key for key in entry.get("params", ()) if isinstance(key, str)}
-    }
-    for other in (key for key in entry.get("params", ()) if isinstance(key, dict)):
-        for file, keys in other.items():
-            listed[file] = {key.partition(".")[0] for key in keys}
+    listed: dict[str, set[str] | None] = {settings.PATHS.params.name: set(entry.get("params", ()))}
     if any("${inputs." in dep for dep in entry["deps"]):
         listed[settings.PATHS.schedule.name] = {"inputs"}
     return listed | dict.fromkeys(set(entry["deps"]) & set(read_settings()))

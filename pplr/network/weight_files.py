@@ -53,8 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     state = _state_dict(content)
     if not state:
         raise no_state_dict(path, content)
-    parallel = all(key.startswith("module.") for key in state)
-    return {key.removeprefix("module.") if parallel else key: v for key, v in state.items()}
+    return state
 
 
 def _load(path: Path) -> Any:

@@ -13,8 +13,8 @@ from ruamel.yaml.error import YAMLError
 from pplr.errors import PplrError
 from pplr.progress import track
 from pplr.runs.checks import dvc_is_running
-from pplr.settings.leftovers import is_sound
 from pplr.settings.schedule import INIT, load_schedule
+from pplr.settings.tracking import is_sound, recorded_outputs, repository
 from pplr.storage.checksums import CHECKSUMS, folder_faults
 from pplr.storage.json_files import read_json
 from pplr.storage.layout import RunPaths
@@ -50,9 +50,10 @@ def find_faults(paths: RunPaths) -> Iterator[Fault]:
     outputs = [path for path in paths.outputs(names) if path.exists() and path != paths.timings]
     yield from _damaged_outputs(outputs)
     yield from _jams(paths)
-    cache = _cache(paths.root)
+    with repository(paths.root) as repo:
+        cache = Path(repo.cache.local.path) if repo else None
     if cache is not None:
-        yield from _damaged_objects(cache, _made_by_stages(paths, cache))
+        yield from _damaged_objects(cache, _made_by_stages(paths.lock, cache))
         yield from _empty_runs(cache.parents[1] / "runs")
 
 
@@ -65,17 +66,14 @@ def no_other_dvc(root: Path) -> Iterator[None]:
     DataError
         Another DVC holds it.
     """
-    from dvc.exceptions import NotDvcRepoError
     from dvc.lock import LockError
-    from dvc.repo import Repo
 
-    try:
-        with Repo(str(root)) as repo, repo.lock:
-            yield
-    except NotDvcRepoError:
-        yield
-    except LockError:
-        raise dvc_is_running(root) from None
+    with repository(root) as repo:
+        try:
+            with repo.lock if repo else contextlib.nullcontext():
+                yield
+        except LockError:
+            raise dvc_is_running(root) from None
 
 
 def _damaged_outputs(outputs: list[Path]) -> Iterator[Fault]:
@@ -118,18 +116,6 @@ def _jams(paths: RunPaths) -> Iterator[Fault]:
             yield Fault(locks, "no JSON, left by a killed DVC")
 
 
-def _cache(root: Path) -> Path | None:
-    """Return the folder of the cache's objects; None where there is no repository of DVC."""
-    from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
-
-    try:
-        with Repo(str(root)) as repo:
-            return Path(repo.cache.local.path)
-    except NotDvcRepoError:
-        return None
-
-
 def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
     """Yield the objects whose content has not the MD5 that is their name.
 
@@ -146,20 +132,13 @@ def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
             yield Fault(path, problem if is_ours else f"{problem}; no stage has made it", is_ours)
 
 
-def _made_by_stages(paths: RunPaths, cache: Path) -> set[str]:
+def _made_by_stages(lock: Path, cache: Path) -> set[str]:
     """Return the digests of the objects that outputs in dvc.lock consist of."""
-    made = set()
-    try:
-        lock = YAML(typ="safe").load(paths.lock) if paths.lock.is_file() else None
-        outs = [out for stage in (lock or {}).get("stages", {}).values() for out in stage["outs"]]
-    except (YAMLError, ValueError, AttributeError, KeyError, TypeError):
-        return set()
-    for digest in (out.get("md5", "") for out in outs):
-        made.add(digest)
-        listed = cache / digest[:2] / digest[2:]
-        if digest.endswith(".dir") and listed.is_file():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                made |= {entry["md5"] for entry in json.loads(listed.read_bytes())}
+    made = {digest for _, _, digest in recorded_outputs(lock)}
+    for digest in [one for one in made if one.endswith(".dir")]:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged
+            listed = json.loads((cache / digest[:2] / digest[2:]).read_bytes())
+            made |= {entry["md5"] for entry in listed}
     return made
 
 

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from pplr.settings.tracking import repository
+
 # What DVC watches of the embedded data set: a dependency can be repeated but not left out.
 DEMO_IMAGES = "pplr/datasets/demo"
 
@@ -40,13 +42,10 @@ def watched_files(folder: Path) -> set[str] | None:
     None where there is no DVC repository. DVC follows links to files, but none to folders, and
     passes over what a .dvcignore of the repository names.
     """
-    from dvc.exceptions import NotDvcRepoError  # half a second
     from dvc.fs import localfs
-    from dvc.repo import Repo
 
     root = str(folder.absolute())
-    try:
-        with Repo() as repo:
-            return {os.path.relpath(path, root) for path in repo.dvcignore.find(localfs, root)}
-    except NotDvcRepoError:
-        return None
+    with repository(Path.cwd()) as repo:
+        if repo is None:
+            return None
+        return {os.path.relpath(path, root) for path in repo.dvcignore.find(localfs, root)}

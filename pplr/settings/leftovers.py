@@ -1,10 +1,9 @@
 """What alternations that are in the schedule no more have left on disk."""
 
-import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
+from pplr.settings.tracking import is_sound, recorded_outputs, repository
 from pplr.storage.layout import RunPaths
 
 
@@ -23,51 +22,37 @@ def leftovers(paths: RunPaths, known: Collection[str]) -> tuple[list[Path], list
     known
         The names of the schedule's alternations, and `init`.
     """
-    if not paths.lock.is_file():
-        return [], []
-    from dvc.exceptions import (
-        DvcException,  # half a second that a first configuration need not wait
+    outputs = sorted(
+        (paths.root / path, digest)
+        for stage, path, digest in recorded_outputs(paths.lock)
+        if _is_of_another_alternation(stage, path, known) and (paths.root / path).exists()
     )
-    from dvc.utils.serialize import load_yaml
-
-    try:
-        outputs = sorted(set(_recorded(load_yaml(str(paths.lock)), paths, known)))
-        kept_by_cache = _in_cache(paths.root, outputs) if outputs else set()
-    except DvcException:  # a broken lock, or no repository: DVC itself will say so
-        return [], []
+    kept_by_cache = _in_cache(paths.root, outputs) if outputs else set()
     going = [path for path, _ in outputs if path in kept_by_cache]
     return going, [path for path, _ in outputs if path not in kept_by_cache]
 
 
-def _recorded(
-    lock: Any, paths: RunPaths, known: Collection[str]
-) -> Iterator[tuple[Path, str | None]]:
-    """Yield path and digest of what is there of alternations that are not in the schedule.
+def _is_of_another_alternation(stage: str, path: str, known: Collection[str]) -> bool:
+    """Return whether an output is the pipeline's, of an alternation that is not known.
 
-    A stage of one alternation is named as `train-epoch@07`. What is no lock has nothing to yield.
+    Its stage is named as `train-epoch@07`.
     """
-    stages = lock.get("stages") if isinstance(lock, dict) else None
-    for stage, entry in (stages if isinstance(stages, dict) else {}).items():
-        name = str(stage).partition("@")[2]
-        if not name.isdecimal() or name in known:
-            continue
-        ours = {str(path) for path in RunPaths().outputs([name])}
-        for out in (entry.get("outs") if isinstance(entry, dict) else None) or ():
-            if isinstance(out, dict) and out.get("path") in ours:
-                path = paths.root / out["path"]
-                if path.exists():
-                    yield path, out.get("md5")
+    name = stage.partition("@")[2]
+    if not name.isdecimal() or name in known:
+        return False
+    return Path(path) in RunPaths().outputs([name])
 
 
-def _in_cache(root: Path, outputs: list[tuple[Path, str | None]]) -> set[Path]:
+def _in_cache(root: Path, outputs: list[tuple[Path, str]]) -> set[Path]:
     """Return the outputs that lie on disk with their recorded digest, and whole in DVC's cache."""
     from dvc.fs import localfs
-    from dvc.repo import Repo
     from dvc_data.hashfile.build import build
     from dvc_data.hashfile.tree import Tree
 
-    found = set()
-    with Repo(str(root)) as repo:
+    found: set[Path] = set()
+    with repository(root) as repo:
+        if repo is None:
+            return found
         cache = repo.cache.local
         for path, digest in outputs:
             _, _, content = build(cache, str(path.absolute()), localfs, "md5", dry_run=True)
@@ -79,15 +64,3 @@ def _in_cache(root: Path, outputs: list[tuple[Path, str | None]]) -> set[Path]:
             ):
                 found.add(path)
     return found
-
-
-def is_sound(cached: Path) -> bool:
-    """Return whether an object of DVC's cache is there and has the MD5 that is its name.
-
-    DVC itself trusts an object that is read-only.
-    """
-    if not cached.is_file():
-        return False
-    with cached.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    return digest == cached.parent.name + cached.name.removesuffix(".dir")

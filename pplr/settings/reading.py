@@ -1,6 +1,7 @@
 """YAML files of settings in."""
 
 import difflib
+import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,9 @@ def load_yaml(path: Path) -> dict[str, Any]:
     return dict(values)
 
 
+@functools.lru_cache(maxsize=8)  # a stage asks for its settings half a dozen times
 def parse_yaml(text: str) -> Any:
-    """Return what a YAML 1.2 text says.
+    """Return what a YAML 1.2 text says; the same object for the same text, not to be changed.
 
     Raises
     ------

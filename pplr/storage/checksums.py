@@ -51,11 +51,12 @@ def folder_faults(folder: Path, *, whole: bool) -> Iterator[tuple[str, str, bool
         if name not in listed:
             yield name, "no stage has written this file", True
             continue
-        size, checksum = listed[name]
-        found = (folder / name).stat().st_size if name in there else -1
-        if found < 0:
+        if name not in there:
             yield name, "the file is missing", False
-        elif found != size:
+            continue
+        size, checksum = listed[name]
+        found = (folder / name).stat().st_size
+        if found != size:
             yield name, f"{found} bytes instead of {size}", False
         elif (whole or name.endswith(".json")) and file_checksum(folder / name) != checksum:
             yield name, "its content is not what was written", False

@@ -14,33 +14,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pplr.errors import PplrError, WeightsError
-from pplr.network.backbones import Backbone
 from pplr.network.weight_files import read_weights
 from pplr.network.weights import load_backbone
+from tests.network.small import assert_equal, small_backbone, small_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def small_backbone():
-    """Return a backbone with six keys: one weight in a, a whole batch norm in b."""
-    layers = {"a": nn.Conv2d(3, 2, 1, bias=False), "b": nn.BatchNorm2d(2)}
-    return Backbone(layers, num_features=2, num_rows=1)
-
-
-def small_state(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        key: torch.rand(value.shape, generator=generator)
-        if value.is_floating_point()
-        else torch.tensor(7)
-        for key, value in small_backbone().state_dict().items()
-    }
-
-
-def assert_equal(actual, expected):
-    assert set(actual) == set(expected)
-    for key in expected:
-        torch.testing.assert_close(actual[key], expected[key], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
@@ -57,7 +35,10 @@ def test_a_training_checkpoint_gives_its_state_dict(tmp_path):
     state = small_state()
     wrapped = {"epoch": 3, "state_dict": {f"module.{key}": v for key, v in state.items()}}
     torch.save(wrapped, tmp_path / "w.pth")
-    assert_equal(read_weights(tmp_path / "w.pth"), state)
+    assert_equal(read_weights(tmp_path / "w.pth"), wrapped["state_dict"])
+    backbone = small_backbone()
+    assert load_backbone(backbone, read_weights(tmp_path / "w.pth"), where="w.pth") == []
+    assert_equal(backbone.state_dict(), state)
 
 
 @pytest.mark.parametrize(

@@ -5,46 +5,24 @@ from urllib.error import URLError
 import pytest
 import torch
 import torchvision
-from torch import nn
 from torch.nn.functional import interpolate
 
 from pplr.errors import WeightsError
-from pplr.network.backbones import Backbone, make_backbone
+from pplr.network.backbones import make_backbone
 from pplr.network.checkpoint import write_model
 from pplr.network.model import ReIDModel
 from pplr.network.weight_files import read_weights
 from pplr.network.weights import download_weights, load_backbone, load_weights, pretrained_state
+from tests.network.small import assert_equal, small_backbone, small_state
 
 MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.pth"
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def small_backbone():
-    """Return a backbone with eight keys: one weight in a, a whole batch norm in b."""
-    layers = {"a": nn.Conv2d(3, 2, 1, bias=False), "b": nn.BatchNorm2d(2)}
-    return Backbone(layers, num_features=2, num_rows=1)
-
-
-def small_state(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        key: torch.rand(value.shape, generator=generator)
-        if value.is_floating_point()
-        else torch.tensor(7)
-        for key, value in small_backbone().state_dict().items()
-    }
-
-
 def found_lines(error):
     """Return the lines of an error's found part."""
     return [line.strip() for line in error.value.split("\n")]
-
-
-def assert_equal(actual, expected):
-    assert set(actual) == set(expected)
-    for key in expected:
-        torch.testing.assert_close(actual[key], expected[key], rtol=0, atol=0)
 
 
 # --- load_weights --------------------------------------------------------------------------

@@ -1,0 +1,56 @@
+"""What DVC knows of the working tree: its repository, its lock, and the objects of its cache."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def repository(root: Path) -> Iterator[Any | None]:
+    """Give DVC's repository whose root is a folder; None where there is none."""
+    from dvc.exceptions import NotDvcRepoError  # half a second that most commands need not wait
+    from dvc.repo import Repo
+
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(Repo(str(root)))
+        except NotDvcRepoError:
+            found = None
+        yield found
+
+
+def recorded_outputs(lock: Path) -> list[tuple[str, str, str]]:
+    """Return stage, path and digest of every output that a dvc.lock records.
+
+    Without a digest it is empty. A lock that is not there, or is none, records nothing: DVC itself
+    says so.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.utils.serialize import load_yaml
+
+    try:
+        content = load_yaml(str(lock)) if lock.is_file() else None
+    except DvcException:
+        return []
+    stages = content.get("stages") if isinstance(content, dict) else None
+    entries = stages.items() if isinstance(stages, dict) else ()
+    return [
+        (str(stage), str(out["path"]), str(out.get("md5", "")))
+        for stage, entry in entries
+        for out in (entry.get("outs") if isinstance(entry, dict) else None) or ()
+        if isinstance(out, dict) and "path" in out
+    ]
+
+
+def is_sound(cached: Path) -> bool:
+    """Return whether an object of DVC's cache is there and has the MD5 that is its name.
+
+    DVC itself trusts an object that is read-only.
+    """
+    if not cached.is_file():
+        return False
+    with cached.open("rb") as file:
+        digest = hashlib.file_digest(file, "md5").hexdigest()
+    return digest == cached.parent.name + cached.name.removesuffix(".dir")
