@@ -29,9 +29,12 @@ test-slow: install ## run the tests that take minutes, too
 ablation: install ## run the rows of the paper's tables in DVC's queue (hours; goes on when stopped)
 	python -m benchmarks.ablation
 
+baseline: install ## record anew what tests/baseline compares with, and say what moved
+	python -m tests.baseline.check --record
+
 lint: install ## check style and types
 	ruff check .
 	ruff format --check .
 	mypy
 
-.PHONY: help install demo test test-slow ablation lint
+.PHONY: help install demo test test-slow ablation baseline lint

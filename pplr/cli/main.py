@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from pplr.cli.compare import compare
 from pplr.cli.configure import configure
 from pplr.cli.history import history
 from pplr.cli.verify import verify
@@ -17,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command()(compare)
 app.command()(configure)
 app.command()(history)
 app.command()(verify)

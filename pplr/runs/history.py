@@ -121,14 +121,19 @@ def adjusted_rand_index(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32
     pseudo_labels
         (N,) int32, -1 for outliers.
     pids
-        (N,) int32 true identities.
+        (N,) int32 true identities, or other pseudo-labels.
     """
     from sklearn.metrics import adjusted_rand_score  # a second that opening a run need not wait
 
-    alone = pseudo_labels.astype(np.int64)
+    return float(adjusted_rand_score(outliers_alone(pids), outliers_alone(pseudo_labels)))
+
+
+def outliers_alone(labels: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return labels (N,) with a cluster of its own for each outlier, which was -1."""
+    alone = labels.astype(np.int64)
     outliers = np.flatnonzero(alone < 0)
     alone[outliers] = alone.max(initial=-1) + 1 + np.arange(len(outliers))
-    return float(adjusted_rand_score(pids, alone))
+    return alone
 
 
 def format_csv(rows: Sequence[Row]) -> str:

@@ -96,7 +96,12 @@ def format_history(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         cells = [str(row.get(name, "")) for name in columns[:3]]
         table.append(cells + [_share(row.get(name)) for name in shares])
-    widths = [max(len(line[i]) for line in table) for i in range(len(columns))]
+    return aligned(table)
+
+
+def aligned(table: Sequence[Sequence[str]]) -> str:
+    """Return the cells of a table in columns, on the right of each."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(
         "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in table

@@ -1,15 +1,19 @@
 """A run on disk as one object, read-only."""
 
+import atexit
 import operator
+from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pplr.runs.checks import check_run, unknown_name
 from pplr.runs.history import Row, history_rows
 from pplr.runs.pieces import Alternation, Model, Split
 from pplr.runs.progress import how_far
+from pplr.runs.revision import link_revision
 from pplr.runs.rows import ImageRow, read_row
 from pplr.settings.params import Params, load_params
 from pplr.settings.schedule import INIT, Schedule, load_schedule
@@ -17,18 +21,32 @@ from pplr.storage.json_files import read_json
 from pplr.storage.layout import SPLITS, RunPaths
 
 
-def open_run(path: str | PathLike[str] = ".") -> "Run":
+def open_run(path: str | PathLike[str] = ".", *, revision: str | None = None) -> "Run":
     """Return the run in a folder: the root of a repository, in which stages have run or run now.
 
     Nothing but the names of files is looked at; everything is read when it is asked for.
 
+    Parameters
+    ----------
+    path
+        The folder.
+    revision
+        A revision of git or an experiment of DVC: its run is opened from DVC's cache, without a
+        checkout.
+
     Raises
     ------
     MissingInputError
-        The folder holds no run.
+        The folder or the revision holds no run, or there is no such revision.
     """
-    check_run(Path(path))
-    return Run(Path(path).absolute())
+    if revision is None:
+        check_run(Path(path))
+        return Run(Path(path).absolute())
+    folder = TemporaryDirectory(prefix="pplr-")
+    root = Path(folder.name, revision.replace("/", "-"))
+    root.mkdir()
+    atexit.register(folder.cleanup)  # alternations and arrays outlive the run they came from
+    return Run(root, missing=link_revision(Path(path).absolute(), revision, root))
 
 
 class Run:
@@ -42,10 +60,13 @@ class Run:
     ----------
     root
         The folder with params.yaml, schedule.yaml and data/.
+    missing
+        Of a revision: the outputs that DVC's cache does not hold, which are as if not made.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, *, missing: Sequence[str] = ()):
         self.paths = RunPaths(root)
+        self.missing = tuple(missing)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.paths.root)!r})"

@@ -1,6 +1,5 @@
 """Settings files that are missing, broken or misspelt."""
 
-
 import pytest
 
 from pplr.errors import MissingInputError, SettingError
