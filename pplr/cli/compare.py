@@ -30,8 +30,8 @@ def compare(
     """
     from pplr.errors import PplrError, worded
     from pplr.runs.compare import beyond
+    from pplr.runs.comparison_words import comparison_as_json, format_comparison
     from pplr.runs.sides import compare_sides, read_pieces, read_tolerances
-    from pplr.runs.words import comparison_as_json, format_comparison
 
     try:
         allowed = read_tolerances(tolerances, tolerance or [])

@@ -7,6 +7,7 @@ import typer
 from pplr.cli.compare import compare
 from pplr.cli.configure import configure
 from pplr.cli.history import history
+from pplr.cli.inspect import inspect
 from pplr.cli.verify import verify
 from pplr.errors import PplrError, worded
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(compare)
 app.command()(configure)
 app.command()(history)
+app.command()(inspect)
 app.command()(verify)
 
 

@@ -206,3 +206,58 @@ def no_tolerances(file: Path) -> MissingInputError:
         allowed="a YAML file with lines of the form `measure: value`",
         next_step="name another one, or use --tolerance",
     )
+
+
+def not_clustered(name: str, where: Path) -> MissingInputError:
+    """Return the error for an alternation that has no pseudo-labels yet."""
+    return MissingInputError(
+        what=f"There are no clusters of {name} yet.",
+        where=str(where),
+        value="not on disk",
+        allowed="an alternation that is clustered",
+        next_step="run `dvc repro`, which makes them, or name another alternation",
+    )
+
+
+def unknown_cluster(cluster: int, num_clusters: int, *, where: Path) -> DataError:
+    """Return the error for a pseudo-label that an alternation does not have."""
+    return DataError(
+        what="There is no such cluster.",
+        where=str(where),
+        value=cluster,
+        allowed=f"0 to {num_clusters - 1}" if num_clusters else "none: all images are outliers",
+        next_step="`pplr inspect ALTERNATION` lists clusters",
+    )
+
+
+def unknown_image(text: str, found: int, *, where: Path) -> DataError:
+    """Return the error for a path that names no training image, or several."""
+    return DataError(
+        what="This names no training image." if not found else "This names several images.",
+        where=str(where),
+        value=text if not found else f"{text}, the end of {found} paths",
+        allowed="a row, or the end of one training image's path",
+        next_step="`pplr inspect ALTERNATION` shows rows and paths",
+    )
+
+
+def cluster_of_none(cluster: int) -> SettingError:
+    """Return the error for a cluster without its alternation."""
+    return SettingError(
+        what="A cluster is one of an alternation.",
+        where="--cluster",
+        value=cluster,
+        allowed="an alternation and --cluster",
+        next_step=f"name the alternation, as `pplr inspect 03 --cluster {cluster}`",
+    )
+
+
+def one_at_a_time() -> SettingError:
+    """Return the error for a cluster and an image at once."""
+    return SettingError(
+        what="A cluster and an image cannot be shown at once.",
+        where="--cluster, --image",
+        value="both",
+        allowed="one of them",
+        next_step="leave one out",
+    )

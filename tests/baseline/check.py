@@ -21,8 +21,8 @@ if __name__ == "__main__":
 
 from pplr.runs import open_run
 from pplr.runs.compare import PIECES, Comparison, beyond, compare_runs
+from pplr.runs.comparison_words import format_comparison
 from pplr.runs.sides import read_tolerances
-from pplr.runs.words import format_comparison
 from pplr.settings.reading import parse_yaml
 from pplr.storage.layout import RunPaths
 from stages import launch, order
