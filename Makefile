@@ -29,6 +29,12 @@ test-slow: install ## run the tests that take minutes, too
 ablation: install ## run the rows of the paper's tables in DVC's queue (hours; goes on when stopped)
 	python -m benchmarks.ablation
 
+sweep-k: install ## sweep k over the run's settings in DVC's queue: a table and a plot (Fig. 3)
+	python -m benchmarks.sweep k $(or $(VALUES),5 10 20 30 40)
+
+sweep-beta: install ## the same for beta
+	python -m benchmarks.sweep beta $(or $(VALUES),0.1 0.3 0.5 0.7 0.9)
+
 baseline: install ## record anew what tests/baseline compares with, and say what moved
 	python -m tests.baseline.check --record
 
@@ -37,4 +43,4 @@ lint: install ## check style and types
 	ruff format --check .
 	mypy
 
-.PHONY: help install demo test test-slow ablation baseline lint
+.PHONY: help install demo test test-slow ablation sweep-k sweep-beta baseline lint

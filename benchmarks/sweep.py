@@ -1,0 +1,104 @@
+"""A setting swept over several values, as experiments in DVC's queue; the paper's Fig. 3.
+
+Usage: python -m benchmarks.sweep SETTING VALUE … [--seeds N] [--jobs N] [--print] [--folder PATH]
+
+Queues the experiments that are not there yet, starts the queue, waits for it, prints the table in
+Markdown, and writes SETTING.csv and SETTING.png. The run is the one that params.yaml and
+schedule.yaml describe; what a setting does not change, DVC runs once for all its values. Stopped
+with Ctrl-C, it ends the running experiment; the next call goes on with what is missing.
+"""
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from benchmarks.experiments import (
+    FIGURES,
+    ROOT,
+    Changes,
+    draw_curves,
+    figures,
+    finished,
+    run_queue,
+)
+from pplr.errors import PplrError
+from pplr.settings.params import load_params, parse_params
+from pplr.storage.layout import RunPaths
+
+
+def experiment(setting: str, value: float, seed: int) -> str:
+    """Return the name of an experiment."""
+    return f"sweep-{setting}-{value:g}-{seed}".replace("_", "-").replace(".", "p")
+
+
+def experiments(setting: str, values: list[float], seeds: int) -> dict[str, Changes]:
+    """Return the settings of each experiment, seed by seed."""
+    return {
+        experiment(setting, value, seed): {setting: value, "seed": seed}
+        for seed in range(1, seeds + 1)
+        for value in values
+    }
+
+
+def read_values(setting: str, words: list[str]) -> list[float]:
+    """Return the values in ascending order; a typo in one ends here, not in an experiment."""
+    settings = load_params(RunPaths(ROOT).params).model_dump()
+    values = sorted({float(word) if "." in word else int(word) for word in words})
+    for value in values:
+        parse_params({**settings, setting: value}, where="the values of the sweep")
+    return values
+
+
+def write_table(
+    folder: Path, setting: str, values: list[float], found: list[list[dict[str, float]]]
+) -> None:
+    """Print the table of means and write every experiment's figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{setting}.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([setting, "seed", *FIGURES])
+        for value, seeds in zip(values, found, strict=True):
+            for seed, one in enumerate(seeds, start=1):
+                writer.writerow([value, seed, *(one.get(key, "") for key in FIGURES)])
+    print(f"| {setting} | seeds | mAP | Rank-1 |")
+    print("|---|---|---|---|")
+    for value, seeds in zip(values, found, strict=True):
+        means = [sum(one[key] for one in seeds) / len(seeds) for key in ("mAP", "rank1")]
+        print(f"| {value:g} | {len(seeds)} | {means[0]:.3f} | {means[1]:.3f} |")
+
+
+def main() -> None:
+    """Queue, wait, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("setting", help="a setting of params.yaml with a number")
+    parser.add_argument("values", nargs="+", help="its values")
+    parser.add_argument("--seeds", type=int, default=1, help="seeds 1 … N for each value")
+    parser.add_argument("--jobs", type=int, default=1, help="experiments at a time")
+    parser.add_argument("--print", action="store_true", help="print what is done, and run nothing")
+    parser.add_argument("--folder", type=Path, default=RunPaths(ROOT).data / "sweeps")
+    arguments = parser.parse_args()
+    setting = arguments.setting
+    try:
+        values = read_values(setting, arguments.values)
+    except (PplrError, ValueError) as error:
+        sys.exit(str(error))
+    if not arguments.print:
+        again = " ".join(["python -m benchmarks.sweep", *sys.argv[1:]])
+        run_queue(experiments(setting, values, arguments.seeds), jobs=arguments.jobs, again=again)
+    there = finished()
+    names = {
+        value: [experiment(setting, value, seed) for seed in range(1, arguments.seeds + 1)]
+        for value in values
+    }
+    done = [value for value in values if all(name in there for name in names[value])]
+    if not done:
+        sys.exit("nothing is done yet")
+    found = [[figures(name) for name in names[value]] for value in done]
+    write_table(arguments.folder, setting, done, found)
+    draw_curves(arguments.folder / f"{setting}.png", done, found, setting)
+    print(f"\n{arguments.folder}: {setting}.csv, {setting}.png")
+
+
+if __name__ == "__main__":
+    main()
