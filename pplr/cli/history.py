@@ -7,7 +7,8 @@ def history() -> None:
     """Print the history of the run as far as it is, and where its files lie."""
     from pplr.runs import open_run
     from pplr.runs.checks import check_root, no_history
-    from pplr.runs.progress import format_history, read_history
+    from pplr.runs.literature import beside_the_literature
+    from pplr.runs.progress import format_history, read_history, result_words
     from pplr.settings.presets import DEMO_WEIGHTS
     from pplr.storage.layout import RunPaths
 
@@ -19,9 +20,14 @@ def history() -> None:
     if not rows and not paths.history.is_file():
         raise no_history(paths.history)
     # without arrays the table alone may have come from DVC's cache
-    print(format_history(rows or read_history(paths.history)))
+    shown = rows or read_history(paths.history)
+    print(format_history(shown))
     print(NOTE)
     unfinished = run.how_far() if run and rows else None
+    if not unfinished and (result := result_words(shown)):
+        print(f"\n{result}")
+        if run and (printed := beside_the_literature(run.settings, shown[-1])):
+            print(f"\n{printed}")
     if unfinished:
         print(f"\n{unfinished}; `dvc repro` goes on.")
         if paths.history.is_file():

@@ -108,5 +108,27 @@ def aligned(table: Sequence[Sequence[str]]) -> str:
     )
 
 
+def result_words(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in words which row of a finished history is the result, and which would look better.
+
+    The last alternation is the result. The official code reports the best by the mAP of the test
+    images, which is a choice by test labels; it is named beside it where it is another.
+    """
+    evaluated = [row for row in rows if row.get("mAP") not in (None, "")]
+    if not evaluated:
+        return None
+    last = evaluated[-1]
+    words = f"The result is the last alternation, {last['alternation']}: {_metrics(last)}."
+    best = max(evaluated, key=lambda row: float(row["mAP"]))
+    if float(best["mAP"]) > float(last["mAP"]):
+        words += f"\nThe best, chosen by test labels and so no result: {best['alternation']}, "
+        words += f"{_metrics(best)}."
+    return words
+
+
+def _metrics(row: Mapping[str, Any]) -> str:
+    return f"mAP {_share(row['mAP'])}, Rank-1 {_share(row['rank1'])}"
+
+
 def _share(value: str | float | None) -> str:
     return "" if value is None or value == "" else f"{float(value):.3f}"

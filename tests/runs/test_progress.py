@@ -5,7 +5,13 @@ import pytest
 from pplr.errors import DataError, MissingInputError
 from pplr.runs import open_run
 from pplr.runs.history import format_csv
-from pplr.runs.progress import check_finished, format_history, how_far, read_history
+from pplr.runs.progress import (
+    check_finished,
+    format_history,
+    how_far,
+    read_history,
+    result_words,
+)
 from pplr.storage.arrays import read_arrays, write_arrays
 from pplr.storage.layout import RunPaths
 from tests.runs.rows import ROWS
@@ -144,3 +150,21 @@ def test_a_table_without_known_identities():
     assert format_history(rows) == (
         "alternation  clusters  outliers  Rand index  mAP  Rank-1\n       init"
     )
+
+
+# --- the result ----------------------------------------------------------------------------
+
+
+def test_the_last_is_the_result_and_a_better_one_is_marked():
+    rows = [
+        {"alternation": "init", "mAP": 0.25, "rank1": 0.5},
+        {"alternation": "00", "mAP": 0.75, "rank1": 0.875},
+        {"alternation": "01", "mAP": "", "rank1": ""},
+        {"alternation": "02", "mAP": 0.5, "rank1": 0.625},
+    ]
+    assert result_words(rows).splitlines() == [
+        "The result is the last alternation, 02: mAP 0.500, Rank-1 0.625.",
+        "The best, chosen by test labels and so no result: 00, mAP 0.750, Rank-1 0.875.",
+    ]
+    assert len(result_words(rows[:2]).splitlines()) == 1
+    assert result_words([{"alternation": "00", "mAP": None}]) is None
