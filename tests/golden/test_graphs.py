@@ -45,6 +45,7 @@ def test_jaccard_distances(graph: Graph, encoding: sparse.csr_array) -> None:
 
 
 def test_pseudo_labels(graph: Graph, encoding: sparse.csr_array) -> None:
+    # no distance is nearer to eps than 1.8e-5, so that rounding moves none across it
     eps = float(graph["eps"])
     distance = jaccard_distance(encoding, max_distance=eps)
     labels = pseudo_labels(distance, eps=eps, min_samples=int(graph["min_samples"]))
