@@ -52,6 +52,8 @@ _REMEDIES: dict[int | None, str] = {
     errno.EDQUOT: "make room in this user's share of the disk and run `dvc repro` again",
     errno.EMFILE: "allow more open files, as with `ulimit -n 4096`, and run it again",
     errno.ENFILE: "close other programs, for the system has no more open files, and run it again",
+    errno.EFBIG: "allow larger files, as with `ulimit -f unlimited`, or take a disk that can hold "
+    "them",
     errno.EACCES: "change its permissions, or run as the user who may",
     errno.EROFS: "name a place on a disk that can be written",
 }
@@ -85,6 +87,16 @@ class MissingInputError(PplrError, FileNotFoundError):
 
 class DataError(PplrError, ValueError):
     """An image, a table or an array whose content cannot be used."""
+
+
+class NoRoomError(PplrError, OSError):
+    """An output that does not fit on its disk."""
+
+    errno = errno.ENOSPC
+
+    def __str__(self) -> str:
+        """Return the whole message; OSError alone would format an errno."""
+        return str(self.args[0])
 
 
 class WeightsError(PplrError, ValueError):

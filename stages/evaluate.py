@@ -7,6 +7,7 @@ from pplr.network.extraction import extract_global_features
 from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
+from pplr.storage.replacing import check_room
 from stages import settings
 
 RANKS = {"rank1": 1, "rank5": 5, "rank10": 10}
@@ -17,6 +18,7 @@ def main(name: str) -> None:
 
     Without known identities there is nothing to evaluate: the metrics are null.
     """
+    check_room(settings.PATHS.evaluation(name), 0)  # before the work
     (q_pids,) = read_arrays(settings.PATHS.split("query"), "pids")
     if (q_pids < 0).all():
         print(f"model {name}: nothing to evaluate, no query has a known identity")

@@ -2,11 +2,14 @@
 
 import time
 
+import numpy as np
+
 from pplr.network.checkpoint import read_model
 from pplr.network.extraction import extract_features
 from pplr.network.parallel import rank
 from pplr.storage.arrays import read_digest, write_arrays
 from pplr.storage.images import PackedImages
+from pplr.storage.replacing import check_room
 from stages import settings
 
 
@@ -15,10 +18,14 @@ def main(name: str, previous: str) -> dict[str, float]:
     params = settings.params()
     train = settings.PATHS.split("train")
     model = read_model(settings.PATHS.model(previous))
+    images = PackedImages(train)
+    path = settings.PATHS.arrays(name, "features")
+    values = len(images) * len(model.bnnecks) * model.backbone.num_features
+    check_room(path, values * np.dtype(params.feature_dtype).itemsize)  # before the work
     start = time.monotonic()
     global_features, part_features = extract_features(
         model,
-        PackedImages(train),
+        images,
         device=params.device,
         precision=params.precision,
         dtype=params.feature_dtype,
@@ -27,7 +34,7 @@ def main(name: str, previous: str) -> dict[str, float]:
     seconds = time.monotonic() - start
     if rank() == 0:
         write_arrays(
-            settings.PATHS.arrays(name, "features"),
+            path,
             {"global": global_features, "parts": part_features},
             digest=read_digest(train),
         )

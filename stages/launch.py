@@ -41,6 +41,9 @@ def main(stage: str, *arguments: str) -> int:
         with process_group(machine.device) if several else contextlib.nullcontext():
             figures = module.main(*arguments)
         guard.check_unchanged(stage, before)
+        if not several or os.environ["RANK"] == "0":
+            name = arguments[0] if arguments else "all"
+            write_timing(stage, name, {"device": machine.device, **(figures or {})})
     except (PplrError, OSError) as error:
         if several and os.environ["RANK"] != "0":
             time.sleep(SECONDS_FOR_THE_FIRST)
@@ -49,9 +52,6 @@ def main(stage: str, *arguments: str) -> int:
     except KeyboardInterrupt:
         print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
         return 130  # as shells say it
-    if not several or os.environ["RANK"] == "0":
-        name = arguments[0] if arguments else "all"
-        write_timing(stage, name, {"device": machine.device, **(figures or {})})
     return 0
 
 

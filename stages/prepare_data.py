@@ -8,14 +8,16 @@ import zarr
 
 from pplr.datasets import read_dataset
 from pplr.datasets.decoding import decode_images
-from pplr.datasets.image_checks import check_decoded, check_room
+from pplr.datasets.image_checks import check_decoded
 from pplr.datasets.protocol import check_tables
 from pplr.datasets.remarks import remarks
 from pplr.errors import PplrError
 from pplr.settings.checks import check_watched
+from pplr.settings.disk import disk_warnings
 from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.storage.images import complete_split, create_split
 from pplr.storage.replacing import replacing
+from pplr.storage.room import free_room
 from stages import settings
 
 
@@ -30,11 +32,13 @@ def main() -> dict[str, float]:
         print(f"warning: {line}", file=sys.stderr)
     if images.dataset != "demo":  # whose images are drawn
         check_watched(source, [path for table in splits.values() for path in table.paths])
-    N = sum(map(len, splits.values()))
-    check_room(Path(), N * images.height * images.width * 3)
+    num_images = {name: len(table) for name, table in splits.items()}
+    estimate = settings.disk(num_images)  # of the whole run: the first stage that knows the images
+    for line in disk_warnings(estimate, free_room(settings.PATHS.dataset)):
+        print(f"warning: {line}", file=sys.stderr)
     broken: dict[str, dict[int, PplrError]] = {}
     seconds = 0.0
-    with replacing(settings.PATHS.dataset) as temporary:
+    with replacing(settings.PATHS.dataset, estimate.once["prepare-data"]) as temporary:
         zarr.create_group(temporary)
         for name, table in splits.items():
             split = temporary / name
@@ -43,7 +47,6 @@ def main() -> dict[str, float]:
             broken[name] = decode_images(table, split, **size, workers=params.workers, what=name)
             seconds += time.perf_counter() - start
         errors = {name: list(of_split.values()) for name, of_split in broken.items()}
-        num_images = {name: len(table) for name, table in splits.items()}
         check_decoded(errors, num_images, skip=images.skip_broken)
         left = {name: table.without(broken[name]) for name, table in splits.items()}
         check_tables(left, source, left_out=sum(map(len, broken.values())))
@@ -52,4 +55,4 @@ def main() -> dict[str, float]:
             complete_split(
                 temporary / name, columns=columns, paths=table.paths, broken=broken[name]
             )
-    return {"images_per_second": round(N / seconds, 1)}
+    return {"images_per_second": round(sum(num_images.values()) / seconds, 1)}

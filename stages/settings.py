@@ -1,8 +1,16 @@
 """The settings and the paths of this working tree."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from pplr.settings.params import Params, load_params
 from pplr.settings.schedule import Schedule, load_schedule
 from pplr.storage.layout import RunPaths
+
+if TYPE_CHECKING:
+    from pplr.settings.disk import DiskEstimate
 
 PATHS = RunPaths()
 
@@ -15,3 +23,10 @@ def params() -> Params:
 def schedule() -> Schedule:
     """Return the schedule of schedule.yaml."""
     return load_schedule(PATHS.schedule)
+
+
+def disk(counts: Mapping[str, int]) -> DiskEstimate:
+    """Return what the run will need on the disk for so many images of each split."""
+    from pplr.settings.disk import estimate_disk  # and with it Zarr, which others need not wait for
+
+    return estimate_disk(params(), schedule(), counts)

@@ -1,6 +1,7 @@
 """Train one epoch on the refined pseudo-labels of an alternation."""
 
 from pplr.network.checkpoint import (
+    epoch_bytes,
     read_model,
     read_optimizer,
     read_settings,
@@ -12,6 +13,7 @@ from pplr.settings.groups import TrainingSettings
 from pplr.storage.arrays import read_arrays, read_digest
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
+from pplr.storage.replacing import check_room
 from pplr.training.epoch import train_epoch
 from pplr.training.records import EpochData, EpochStart
 from stages import settings
@@ -34,6 +36,11 @@ def main(name: str, previous: str) -> dict[str, float]:
     if params.part_refinement == "parts":
         (part_agreement,) = read_arrays(agreement, "part_agreement", digest=digest)
     model = read_model(start)
+    num_clusters = int(pseudo_labels.max(initial=-1)) + 1
+    has_teacher = params.global_refinement == "mean-teacher"
+    check_room(  # before the work
+        settings.PATHS.model(name), epoch_bytes(model, num_clusters, with_teacher=has_teacher)
+    )
     result = train_epoch(
         model,
         EpochData(

@@ -6,6 +6,7 @@ from pplr.errors import (
     ClusteringError,
     DataError,
     MissingInputError,
+    NoRoomError,
     PplrError,
     SettingError,
     WeightsError,
@@ -26,6 +27,7 @@ PARTS = {
         (SettingError, ValueError),
         (MissingInputError, FileNotFoundError),
         (DataError, ValueError),
+        (NoRoomError, OSError),
         (WeightsError, ValueError),
         (ClusteringError, ValueError),
     ],
@@ -51,7 +53,7 @@ def test_no_part_of_the_message_can_be_left_out(left_out):
         SettingError("Wrong.", **parts)
 
 
-@pytest.mark.parametrize("kind", [SettingError, MissingInputError, DataError])
+@pytest.mark.parametrize("kind", [SettingError, MissingInputError, NoRoomError])
 def test_an_error_comes_whole_from_another_process(kind):
     error = kind("The setting `beta` cannot be used.", **PARTS)
     copy = pickle.loads(pickle.dumps(error))

@@ -1,11 +1,15 @@
 """`pplr configure`: the settings of a data set."""
 
-import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pplr.settings.params import Params
+    from pplr.settings.schedule import Schedule
 
 
 def configure(
@@ -39,7 +43,6 @@ def configure(
     from pplr.settings.changes import apply_changes, find_changes
     from pplr.settings.checks import check_inputs, check_watched
     from pplr.settings.configure import make_settings
-    from pplr.settings.disk import estimate_disk, format_disk
     from pplr.settings.groups import DemoSettings, ImageSettings
 
     check_root(Path())
@@ -58,8 +61,7 @@ def configure(
     for line in remarks(dataset, tables):
         print(f"warning: {line}", file=sys.stderr)
     counts = {name: len(table) for name, table in tables.items()}
-    estimate = estimate_disk(params, settings.schedule, counts)
-    print(format_disk(estimate, shutil.disk_usage(Path()).free))
+    _tell_of_disk(params, settings.schedule, counts)
     changes = find_changes(settings)
     print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
     for line in changes.lines:
@@ -67,3 +69,15 @@ def configure(
     if not dry_run:
         apply_changes(changes)
     print("nothing is written: --dry-run" if dry_run else "next: dvc repro")
+
+
+def _tell_of_disk(params: "Params", schedule: "Schedule", counts: Mapping[str, int]) -> None:
+    """Print what a run will need on the disk, and warn where it is not free."""
+    from pplr.settings.disk import disk_warnings, estimate_disk, format_disk
+    from pplr.storage.layout import RunPaths
+    from pplr.storage.room import free_room
+
+    estimate = estimate_disk(params, schedule, counts)
+    print(format_disk(estimate))
+    for line in disk_warnings(estimate, free_room(RunPaths().data)):
+        print(f"warning: {line}", file=sys.stderr)

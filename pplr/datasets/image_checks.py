@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +12,6 @@ from pplr.errors import DataError, PplrError
 
 NUM_SHOWN = 5  # of many values
 MAX_LISTED = 20  # of broken images
-GB = 1e9
 
 _NO_TEXT = re.compile("[\ud800-\udfff]")  # bytes of a file name that are no UTF-8
 _WITHDRAWN = re.compile(r"duke[-_ ]?mtmc", re.IGNORECASE)
@@ -140,19 +138,6 @@ def linked_folder(path: Path) -> DataError:
         allowed="folders that are none, or the data folder itself; links to files",
         next_step=advice,
     )
-
-
-def check_room(folder: Path, num_bytes: int) -> None:
-    """Raise DataError if the disk of a folder has no room for so many bytes of images."""
-    free = shutil.disk_usage(folder).free
-    if num_bytes > free:
-        raise DataError(
-            what="The decoded images do not fit on the disk.",
-            where=str(folder.resolve()),
-            value=f"{num_bytes / GB:.1f} GB of images, {free / GB:.1f} GB free",
-            allowed="height × width × 3 bytes for each image",
-            next_step="make room, work on another disk, or set a smaller `height` and `width`",
-        )
 
 
 def check_decoded(

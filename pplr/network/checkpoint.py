@@ -48,19 +48,39 @@ def write_model(
     classifiers
         (1+P,C,D), for looking only: every epoch starts with new ones.
     """
-    with replacing(path) as temporary:
+    others = {
+        "optimizer": optimizer,
+        "teacher": teacher,
+        "classifiers": None if classifiers is None else {"classifiers": classifiers},
+    }
+    given = {name: tensors for name, tensors in others.items() if tensors is not None}
+    weights = model.state_dict()
+    with replacing(path, sum(map(_num_bytes, (weights, *given.values())))) as temporary:
         temporary.mkdir()
         files = ModelFiles(temporary)
         # one key alone: safetensors writes several in any order
         size = {_SIZE: f"{settings['height']}x{settings['width']}"}
-        save_file(_packed(model.state_dict()), files.weights, metadata=size)
+        save_file(_packed(weights), files.weights, metadata=size)
         write_json(files.settings, settings)
-        if optimizer is not None:
-            save_file(_packed(optimizer), files.optimizer)
-        if teacher is not None:
-            save_file(_packed(teacher), files.teacher)
-        if classifiers is not None:
-            save_file(_packed({"classifiers": classifiers}), files.classifiers)
+        for name, tensors in given.items():
+            save_file(_packed(tensors), getattr(files, name))
+
+
+def epoch_bytes(model: ReIDModel, num_clusters: int, *, with_teacher: bool) -> int:
+    """Return how large the folder of a model after an epoch will be.
+
+    Parameters
+    ----------
+    model
+        The model.
+    num_clusters
+        C, of which each space has a classifier.
+    with_teacher
+        Whether there is a mean teacher, as large as the model.
+    """
+    moments = 2 * _num_bytes(dict(model.named_parameters()))  # Adam's
+    classifiers = 4 * len(model.bnnecks) * num_clusters * model.backbone.num_features
+    return (1 + with_teacher) * _num_bytes(model.state_dict()) + moments + classifiers
 
 
 def read_model(path: Path) -> ReIDModel:
@@ -141,6 +161,10 @@ def _read_tensors(file: Path) -> dict[str, Tensor]:
         raise unreadable_model(file, str(error)) from None
     check_model_numbers(file, tensors)
     return tensors
+
+
+def _num_bytes(tensors: dict[str, Any]) -> int:
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

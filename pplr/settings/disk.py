@@ -1,10 +1,13 @@
-"""What a run will need on the disk, estimated from its settings."""
+"""What a run will need on the disk, estimated from its settings, by stage."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from pplr.settings.params import Params
 from pplr.settings.schedule import Schedule
+from pplr.storage.checks import in_words
+from pplr.storage.images import IMAGES_PER_CHUNK
+from pplr.storage.room import COPIES
 
 # Size D of the feature map and number of parameters of each backbone; timm's are its own.
 SIZES = {
@@ -19,21 +22,39 @@ SIZES = {
 TYPICAL = (1024, 86_000_000)  # of others: a ViT-B's parameters
 IMAGES_PER_CLUSTER = 16  # roughly, in the field's data sets
 
-GB = 1e9
 
+@dataclass(frozen=True)
+class DiskEstimate:
+    """Bytes that each stage writes to data/.
 
-class DiskEstimate(NamedTuple):
-    """Bytes in data/; DVC's cache holds as many again until `dvc checkout --relink`."""
+    Parameters
+    ----------
+    once
+        By the name of a stage that runs once.
+    each
+        By the name of a stage of every alternation. What is not named writes some kilobytes.
+    alternations
+        How many alternations there are.
+    """
 
-    images: int
-    model: int  # the first one, without an optimizer
-    alternation: int  # features, lists, agreement, model, optimizer and classifiers
-    alternations: int  # how many of them
+    once: Mapping[str, int]
+    each: Mapping[str, int]
+    alternations: int
+
+    @property
+    def alternation(self) -> int:
+        """What an alternation writes."""
+        return sum(self.each.values())
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.images + self.model + self.alternation * self.alternations
+        return sum(self.once.values()) + self.alternation * self.alternations
+
+    @property
+    def with_copies(self) -> int:
+        """All of it, and DVC's copies."""
+        return COPIES * self.total
 
 
 def estimate_disk(params: Params, schedule: Schedule, counts: Mapping[str, int]) -> DiskEstimate:
@@ -46,38 +67,57 @@ def estimate_disk(params: Params, schedule: Schedule, counts: Mapping[str, int])
     counts
         How many images each split has.
     """
-    N, spaces = counts["train"], 1 + params.num_parts
+    N, P, spaces = counts["train"], params.num_parts, 1 + params.num_parts
     D, num_parameters = SIZES.get(params.backbone, TYPICAL)
     weights = 4 * num_parameters
-    classifiers = 4 * spaces * D * (N // IMAGES_PER_CLUSTER)
-    features = N * spaces * D * (2 if params.feature_dtype == "float16" else 4)
-    depth = max(params.k, params.k1 - 1) + params.num_parts * params.k
-    lists = 4 * N * (depth + 1 + params.num_parts)
     # Adam has two numbers a parameter; the mean teacher is a model of its own
     copies = 3 + (params.global_refinement == "mean-teacher")
+    agreements = P + P * P * (params.part_refinement == "parts")
     return DiskEstimate(
-        images=sum(counts.values()) * params.height * params.width * 3,
-        model=weights,
-        alternation=features + lists + copies * weights + classifiers,
+        once={
+            "prepare-data": sum(map(_places, counts.values())) * params.height * params.width * 3,
+            "init-model": weights,
+        },
+        each={
+            "extract-features": N * spaces * D * (2 if params.feature_dtype == "float16" else 4),
+            "cluster": 4 * N * (max(params.k, params.k1 - 1) + 1),
+            "compute-agreement": 4 * N * (P * params.k + agreements),
+            "train-epoch": copies * weights + 4 * spaces * D * (N // IMAGES_PER_CLUSTER),
+        },
         alternations=len(schedule.alternations),
     )
 
 
-def format_disk(estimate: DiskEstimate, free: int) -> str:
-    """Return the estimate in a line, with what is free; a warning stands in a second one."""
-    line = (
-        f"on disk, about: images {_gb(estimate.images)}, {estimate.alternations} alternations of "
-        f"{_gb(estimate.alternation)}, {_gb(estimate.total)} in all; {_gb(free)} free"
-    )
+def _places(num_images: int) -> int:
+    """Return for how many images the chunk files of a split have places; DVC copies them all."""
+    rows = max(1, min(num_images, IMAGES_PER_CHUNK))
+    return -(-num_images // rows) * rows
+
+
+def format_disk(estimate: DiskEstimate) -> str:
+    """Return the estimate as a line for the whole, and a line for each stage that writes much."""
+    lines = [
+        f"on disk, about {in_words(estimate.total)} in data/, and as much again in DVC's cache "
+        "until `dvc checkout --relink`:"
+    ]
+    lines += [f"  {stage:<22}{in_words(size)}" for stage, size in estimate.once.items()]
+    times = f"{estimate.alternations} × "
+    lines += [f"  {stage:<22}{times}{in_words(size)}" for stage, size in estimate.each.items()]
+    return "\n".join(lines)
+
+
+def disk_warnings(estimate: DiskEstimate, free: int) -> list[str]:
+    """Return what is to be said of a disk with so many bytes free; nothing where all fits."""
+    if estimate.with_copies <= free:
+        return []
+    missing = f"{in_words(free)} free on the disk"
     if estimate.total > free:
-        line += "\nwarning: the run does not fit on this disk; see README, What it costs on disk"
-    elif 2 * estimate.total > free:
-        line += (
-            "\nwarning: DVC's cache holds as much again until `dvc checkout --relink`: "
-            "run that now and then, or the disk is full before the run ends"
-        )
-    return line
-
-
-def _gb(size: int) -> str:
-    return f"{size / GB:.2g} GB" if size < 10 * GB else f"{size / GB:,.0f} GB"
+        return [
+            f"the run does not fit: {missing}, {in_words(estimate.total - free)} missing; "
+            "see README, What it costs on disk"
+        ]
+    return [
+        f"the run does not fit with DVC's copies: {missing}, "
+        f"{in_words(estimate.with_copies - free)} missing; run `dvc checkout --relink` now and "
+        "then, which removes them"
+    ]

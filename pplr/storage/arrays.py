@@ -52,7 +52,7 @@ def write_arrays(
     attributes
         More attributes, by the name of their array.
     """
-    with replacing(path) as temporary:
+    with replacing(path, sum(values.nbytes for values in arrays.values())) as temporary:
         group = zarr.create_group(temporary, attributes={"table": digest})
         for name, values in arrays.items():
             write_array(group, name, values)

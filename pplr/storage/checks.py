@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pplr.errors import DataError, MissingInputError
+from pplr.errors import DataError, MissingInputError, NoRoomError
 
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
 AGAIN = "remove it and run `dvc repro`, which fetches or makes it anew; see `pplr verify`"
 
 
@@ -72,3 +73,38 @@ def other_table(path: Path, *, found: str, wanted: str) -> DataError:
         allowed=f"table {wanted}",
         next_step="run `dvc repro`, which makes them anew",
     )
+
+
+def no_room(path: Path, needed: int, free: int, *, refusal: str = "") -> NoRoomError:
+    """Return the error for an output that does not fit on its disk.
+
+    Parameters
+    ----------
+    path
+        The output.
+    needed
+        Bytes that it needs in all.
+    free
+        Bytes that are free, where nothing of it is written.
+    refusal
+        What the system has said in the middle of writing; empty where nothing has begun.
+    """
+    found = f"{in_words(free)} free, {in_words(needed)} needed"
+    # a share of a user's or a number of files may be used up as well, which nobody can ask for
+    found += f": {in_words(needed - free)} missing" if needed > free else f": {refusal}"
+    return NoRoomError(
+        what="There is no room on the disk for what is to be written.",
+        where=str(path),
+        value=found,
+        allowed="room for it, for DVC's copy of it, and for a few small files",
+        next_step="make room and run `dvc repro` again, which goes on; `dvc checkout --relink` "
+        "removes DVC's second copies, `dvc gc -w` what no file needs any more",
+    )
+
+
+def in_words(num_bytes: int) -> str:
+    """Return a size on disk, as `4.8 GB`."""
+    size, power = float(num_bytes), 0
+    while size >= 999.5 and power < len(UNITS) - 1:
+        size, power = size / 1000, power + 1
+    return f"{size:.{1 if power and size < 9.95 else 0}f} {UNITS[power]}"

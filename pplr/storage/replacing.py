@@ -10,12 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pplr.storage.checksums import write_checksums
+from pplr.storage.room import check_free, refusals_named
 
 _OLD = "old"  # what stood at the path, in the temporary folder, until the new one is in its place
 
 
+def check_room(path: Path, num_bytes: int) -> None:
+    """Raise a NoRoomError unless there is room for an output, and for DVC's copy of it.
+
+    What killed processes have left of it is cleared before.
+
+    Parameters
+    ----------
+    path
+        The output.
+    num_bytes
+        How large it will be.
+    """
+    _clear_leftovers(path)
+    check_free(path, num_bytes)
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, num_bytes: int = 0) -> Iterator[Path]:
     """Give a temporary path, which takes the place of `path` when the block succeeds.
 
     It has the final name, in a folder beside `path` that belongs to this process alone: two
@@ -23,19 +40,32 @@ def replacing(path: Path) -> Iterator[Path]:
     block that fails, leaves `path` as it was or as it is to be; what was written is on the disk
     before it counts. A folder gets a list of its files and their checksums. Folders that killed
     processes have left are cleared.
+
+    Parameters
+    ----------
+    path
+        The output.
+    num_bytes
+        How large it will be, nearly; 0 where it is small.
+
+    Raises
+    ------
+    NoRoomError
+        The disk has no room for it: before the block begins, or when it is full meanwhile.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_leftovers(path)
-    with _own_folder(path) as folder:
-        temporary = folder / path.name
-        yield temporary
-        if temporary.is_dir():
-            write_checksums(temporary)
-        _sync(temporary)
-        if os.path.lexists(path) and (_is_folder(path) or _is_folder(temporary)):
-            path.rename(folder / _OLD)  # only a file takes another file's place in one step
-        temporary.replace(path)
-        _sync_one(path.parent)
+    check_room(path, num_bytes)
+    with refusals_named(path, num_bytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _own_folder(path) as folder:
+            temporary = folder / path.name
+            yield temporary
+            if temporary.is_dir():
+                write_checksums(temporary)
+            _sync(temporary)
+            if os.path.lexists(path) and (_is_folder(path) or _is_folder(temporary)):
+                path.rename(folder / _OLD)  # only a file takes another file's place in one step
+            temporary.replace(path)
+            _sync_one(path.parent)
 
 
 def remove(path: Path) -> None:

@@ -1,6 +1,5 @@
 import os
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from PIL import Image
 
 from pplr.datasets import decoding as images_module
 from pplr.datasets.decoding import decode_images
-from pplr.datasets.image_checks import check_decoded, check_room
+from pplr.datasets.image_checks import check_decoded
 from pplr.datasets.image_table import ImageTable
 from pplr.errors import DataError
 from pplr.storage import images as store
@@ -215,12 +214,3 @@ def test_broken_images_are_skipped_and_told(capsys):
     assert told == (
         f"left out: 2 images that cannot be decoded\n{indent}0.jpg: cut\n{indent}3.jpg: empty\n"
     )
-
-
-def test_images_that_the_disk_has_no_room_for(tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=3 * 10**9)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    check_room(tmp_path, 3 * 10**9)
-    with pytest.raises(DataError, match="do not fit on the disk") as caught:
-        check_room(tmp_path, 12 * 10**9)
-    assert "found:   12.0 GB of images, 3.0 GB free" in str(caught.value)

@@ -7,6 +7,7 @@ from safetensors.torch import load_file, save_file
 from pplr.errors import DataError, MissingInputError, PplrError
 from pplr.network.backbones import make_backbone
 from pplr.network.checkpoint import (
+    epoch_bytes,
     read_model,
     read_optimizer,
     read_settings,
@@ -278,3 +279,20 @@ def test_weights_and_optimizer_are_three_times_the_parameters(tmp_path):
     stored = sizes["weights.safetensors"] + sizes["optimizer.safetensors"]
     assert stored <= 1.05 * 3 * parameters
     assert sizes["classifiers.safetensors"] <= 1.05 * 4 * classifiers.numel()
+
+
+@pytest.mark.parametrize("teacher", [False, True])
+def test_an_epochs_model_is_as_large_as_is_foretold(tmp_path, model, teacher):
+    moments = {name: torch.zeros_like(value) for name, value in model.named_parameters()}
+    optimizer = {f"{kind}.{name}": m for name, m in moments.items() for kind in ("exp_avg", "sq")}
+    write_model(
+        tmp_path / "model",
+        model,
+        {"height": 64, "width": 32},
+        optimizer=optimizer,
+        teacher=model.state_dict() if teacher else None,
+        classifiers=torch.zeros(len(model.bnnecks), 11, model.backbone.num_features),
+    )
+    written = sum(file.stat().st_size for file in (tmp_path / "model").iterdir())
+    foretold = epoch_bytes(model, 11, with_teacher=teacher)
+    assert foretold < written < foretold + 40_000  # with the heads of its files
