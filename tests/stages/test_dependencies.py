@@ -1,7 +1,6 @@
 """dvc.yaml lists, for each stage, the code it runs and the settings it reads."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,8 @@ from ruamel.yaml import YAML
 from pplr.settings.groups import DemoSettings, ImageSettings
 from stages import dependencies
 from stages.dependencies import EXEMPT, differences, imported_files, is_exempt, read_settings
-from stages.order import STAGES, script
+from stages.order import STAGES, module, script
+from tests.fresh_imports import brought
 from tests.tiny import ROOT
 
 ENTRIES = {
@@ -152,17 +152,17 @@ def test_rewording_an_error_reruns_nothing():
 
 
 # seconds that a stage need not wait; where faiss, torchvision or timm are used, they are imported
-HEAVY = {"faiss", "timm", "torch", "torchvision"}
+HEAVY = ("faiss", "timm", "torch", "torchvision")
 WITH_TORCH = {"extract-features", "evaluate", "init-model", "train-epoch"}
 
 
+@pytest.fixture(scope="module")
+def heavy_libraries():
+    """Return what each stage imports of the heavy libraries."""
+    found = brought([f"import stages.launch, stages.{module(stage)}" for stage in STAGES], HEAVY)
+    return dict(zip(STAGES, found, strict=True))
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_imports_no_large_library_that_it_does_not_use(stage):
-    code = (
-        f"import sys, stages.launch, stages.{stage.replace('-', '_')};"
-        f"print(*sorted({HEAVY} & sys.modules.keys()))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == (["torch"] if stage in WITH_TORCH else [])
+def test_a_stage_imports_no_large_library_that_it_does_not_use(heavy_libraries, stage):
+    assert heavy_libraries[stage] == (["torch"] if stage in WITH_TORCH else [])
