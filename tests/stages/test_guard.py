@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -87,15 +86,17 @@ def test_settings_that_cannot_be_read_any_more_are_one_message(workspace, monkey
 # A stage that never ends, started as DVC starts one, by a shell or not; its name stands in both
 # command lines.
 STAGE = (
-    "from stages import guard; guard.end_with_dvc(); import time; time.sleep(60)  # stages.launch"
+    "from stages import guard; guard.end_with_dvc(); print('watches', flush=True);"
+    "import time; time.sleep(600)  # stages.launch"
 )
 DVC = """
 import os, subprocess, sys
 shell = sys.argv[1] == "shell"
 code = os.environ["STAGE"]
 command = f'"{sys.executable}" -c "{code}"; true' if shell else [sys.executable, "-c", code]
-print(subprocess.Popen(command, shell=shell).pid, flush=True)
-import time; time.sleep(60)
+stage = subprocess.Popen(command, shell=shell)
+print(stage.pid, flush=True)
+stage.wait()
 """
 
 
@@ -114,11 +115,11 @@ def test_a_stage_ends_with_the_dvc_that_started_it(how, by_dvc):
         text=True,
     ) as dvc:
         started = psutil.Process(int(dvc.stdout.readline()))
-        time.sleep(3)  # the stage imports psutil
+        assert dvc.stdout.readline() == "watches\n"
         family = [started, *started.children()]
         assert len(family) == (2 if how == "shell" else 1)
         dvc.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(family, timeout=10 if by_dvc else 2)
+        _, alive = psutil.wait_procs(family, timeout=300 if by_dvc else 2)
         for process in alive:
             process.kill()
         assert len(alive) == (0 if by_dvc else len(family))
