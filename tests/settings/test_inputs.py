@@ -18,11 +18,13 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-@pytest.fixture
-def repository(tmp_path):
-    root = tmp_path / "repository"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """A repository with a folder beside it, of which each test takes a copy."""
+    place = tmp_path_factory.mktemp("original")
+    root = place / "repository"
     root.mkdir()
-    (tmp_path / "outside").mkdir()
+    (place / "outside").mkdir()
     for name in ("data/raw/a.jpg", "images/b.jpg", "ours/c.jpg", "data/README.md", "w.pth"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
@@ -31,7 +33,14 @@ def repository(tmp_path):
         run("git", "init", "-q")
         run("git", "add", "images", "data/README.md")
         run(f"{Path(sys.executable).parent}/dvc", "init", "-q")
-        yield root
+    return place
+
+
+@pytest.fixture
+def repository(original, tmp_path):
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    with working_in(tmp_path / "repository"):
+        yield tmp_path / "repository"
 
 
 def test_what_a_copy_would_not_hold_is_absolute(repository):
