@@ -1,6 +1,6 @@
 """What one process and two processes are compared on; run by tests/network/test_parallel.py.
 
-Usage: python -m tests.shared_work FOLDER, alone or under torchrun.
+Usage: python -m tests.shared_work FOLDER, under torchrun; one process calls `main`.
 """
 
 import os
@@ -88,7 +88,7 @@ def main(folder: Path) -> None:
             folder, model().double(), iterations=10, global_refinement="mean-teacher"
         ),
         "few_clusters": train(folder, model().double(), iterations=2, batch_size=128),
-        "epoch": train(folder, model(), iterations=30, batch_size=64),  # the paper's batch
+        "epoch": train(folder, model(), iterations=15, batch_size=64),  # the paper's batch
     }
     if rank() == 0:
         np.savez(folder / "features.npz", whole=whole, parts=parts)

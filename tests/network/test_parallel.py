@@ -1,6 +1,5 @@
 """Two processes against one: the same global batch, the same groups for batch norm."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from pplr.checks import check_world
 from pplr.errors import SettingError
 from pplr.network import parallel
 from pplr.storage.json_files import read_json
+from tests import shared_work
 from tests.tiny import ROOT
 
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
@@ -21,18 +21,13 @@ TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """What one process wrote, and what two wrote."""
-    written = []
-    for launcher in ((), TORCHRUN):
-        folder = tmp_path_factory.mktemp("work")
-        command = [sys.executable, "-m", *launcher, "tests.shared_work", str(folder)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        written.append(folder)
-    return written
+    """What one process wrote, which is this one, and what two wrote."""
+    one, two = (tmp_path_factory.mktemp("work") for _ in range(2))
+    shared_work.main(one)
+    command = [sys.executable, "-m", *TORCHRUN, "tests.shared_work", str(two)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [one, two]
 
 
 def tensors(folders: list[Path], name: str) -> list[dict[str, torch.Tensor]]:
