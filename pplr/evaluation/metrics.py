@@ -26,11 +26,18 @@ class RetrievalMetrics:
         `cmc[0]` is Rank-1.
     num_valid_queries
         How many queries have a correct image in the gallery at all; the others are left out.
+    average_precision
+        (Q,) float64; -1 for a query that is left out.
+    ranked_list
+        (Q, depth) int32: gallery rows, nearest first, without those that the protocol leaves out;
+        -1 where there are no more.
     """
 
     mAP: float  # noqa: N815 — the field's own spelling
     cmc: NDArray[np.float64]
     num_valid_queries: int
+    average_precision: NDArray[np.float64]
+    ranked_list: NDArray[np.int32]
 
 
 def retrieval_metrics(
@@ -81,6 +88,7 @@ def retrieval_metrics_in_blocks(
     g_camids: NDArray[np.integer],
     *,
     q_index: NDArray[np.integer] | None = None,
+    depth: int = 0,
 ) -> RetrievalMetrics:
     """Return `retrieval_metrics` of a distance matrix that is never held whole.
 
@@ -91,6 +99,8 @@ def retrieval_metrics_in_blocks(
         `pplr.evaluation.distances` gives them.
     q_pids, g_pids, q_camids, g_camids, q_index
         As for `retrieval_metrics`.
+    depth
+        How many of each query's nearest `ranked_list` has, at most G.
 
     Raises
     ------
@@ -100,23 +110,17 @@ def retrieval_metrics_in_blocks(
     q_pids, g_pids, q_camids, g_camids, own = _as_int64(q_pids, g_pids, q_camids, g_camids, q_index)
     scores = []
     start = 0
-    for distances in blocks:
-        assert distances.shape[1] == len(g_pids), "a block is not of this gallery"
-        rows = slice(start, start + len(distances))
-        scores.append(
-            _score_queries(
-                np.ascontiguousarray(distances, np.result_type(distances, np.float32)),
-                q_pids[rows],
-                g_pids,
-                q_camids[rows],
-                g_camids,
-                own[rows],
-            )
-        )
+    for block in blocks:
+        assert block.shape[1] == len(g_pids), "a block is not of this gallery"
+        rows = slice(start, start + len(block))
+        distances = np.ascontiguousarray(block, np.result_type(block, np.float32))
+        ids = (q_pids[rows], g_pids, q_camids[rows], g_camids, own[rows])
+        nearest = _nearest(distances, *ids, min(depth, len(g_pids)))
+        scores.append((*_score_queries(distances, *ids), nearest))
         start = rows.stop
     assert start == len(q_pids), "the blocks are not of these queries"
-    precisions, first_hits = map(np.concatenate, zip(*scores, strict=True))
-    return _summary(precisions, first_hits, len(g_pids))
+    precisions, first_hits, ranked_list = map(np.concatenate, zip(*scores, strict=True))
+    return _summary(precisions, first_hits, ranked_list, len(g_pids))
 
 
 def own_rows(q_paths: Sequence[str], g_paths: Sequence[str]) -> NDArray[np.int64]:
@@ -138,7 +142,10 @@ def _as_int64(
 
 
 def _summary(
-    precisions: NDArray[np.float64], first_hits: NDArray[np.int64], G: int
+    precisions: NDArray[np.float64],
+    first_hits: NDArray[np.int64],
+    ranked_list: NDArray[np.int32],
+    G: int,
 ) -> RetrievalMetrics:
     """Return the means over the valid queries."""
     valid = first_hits != NO_HIT
@@ -150,7 +157,49 @@ def _summary(
         mAP=float(precisions[valid].mean()),
         cmc=np.cumsum(hits_by_rank) / num_valid,
         num_valid_queries=num_valid,
+        average_precision=np.where(valid, precisions, -1),
+        ranked_list=ranked_list,
     )
+
+
+@njit(cache=True, parallel=True)
+def _nearest(
+    distmat: NDArray[np.float32],
+    q_pids: NDArray[np.int64],
+    g_pids: NDArray[np.int64],
+    q_camids: NDArray[np.int64],
+    g_camids: NDArray[np.int64],
+    own: NDArray[np.int64],
+    depth: int,
+) -> Any:
+    """Return (Q, depth) the nearest gallery rows that are not left out, -1 where there are none."""
+    Q = len(q_pids)
+    nearest = np.full((Q, depth), np.int32(-1))
+    for i in prange(Q):
+        if depth:
+            left_out = _left_out(
+                (g_pids == q_pids[i]) & (q_pids[i] != -1),
+                (g_camids == q_camids[i]) & (q_camids[i] != -1),
+                own[i],
+            )
+            rows = np.flatnonzero(~left_out)
+            distances = distmat[i][rows]
+            if len(rows) > depth:  # the rest need not be sorted
+                near = distances <= np.partition(distances, depth - 1)[depth - 1]
+                rows, distances = rows[near], distances[near]
+            # stable: equal distances go by lower gallery row
+            order = np.argsort(distances, kind="mergesort")[:depth]
+            nearest[i, : len(order)] = rows[order]
+    return nearest
+
+
+@njit(cache=True)
+def _left_out(same_person: NDArray[np.bool_], same_camera: NDArray[np.bool_], own: int) -> Any:
+    """Return (G,) which gallery images the protocol leaves out for a query."""
+    left_out = same_person & same_camera
+    if own >= 0:
+        left_out[own] = True
+    return left_out
 
 
 @njit(cache=True, parallel=True)
@@ -192,9 +241,7 @@ def _ranks_of_correct(
     They come from counting what is before each of the correct images, a few, so that the row need
     not be sorted.
     """
-    left_out = same_person & same_camera
-    if own >= 0:
-        left_out[own] = True
+    left_out = _left_out(same_person, same_camera, own)
     row = distances.copy()
     row[left_out] = np.nan  # before nothing
     correct = np.flatnonzero(same_person & ~left_out)

@@ -54,6 +54,7 @@ MEASURES = {
     "rank1": Measure("evaluation", "Rank-1, B less A"),
     "rank5": Measure("evaluation", "Rank-5, B less A"),
     "rank10": Measure("evaluation", "Rank-10, B less A"),
+    "gallery_overlap": Measure("ranking", "share of the ranked galleries in common", same=1),
 }
 PIECES = tuple(dict.fromkeys(measure.piece for measure in MEASURES.values()))
 

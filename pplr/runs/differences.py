@@ -113,6 +113,11 @@ def evaluation_apart(a: Alternation, b: Alternation) -> Measures | str:
     }
 
 
+def ranking_apart(a: Alternation, b: Alternation) -> Measures | str:
+    """Return the share of the queries' ranked galleries that both have in common."""
+    return {"gallery_overlap": overlap(a.gallery_ranked_list, b.gallery_ranked_list)}
+
+
 DIFFERENCES: dict[str, Callable[[Alternation, Alternation], Measures | str]] = {
     "features": features_apart,
     "clusters": clusters_apart,
@@ -120,6 +125,7 @@ DIFFERENCES: dict[str, Callable[[Alternation, Alternation], Measures | str]] = {
     "training": training_apart,
     "model": model_apart,
     "evaluation": evaluation_apart,
+    "ranking": ranking_apart,
 }
 
 

@@ -38,11 +38,12 @@ class Alternation:
 
     @property
     def there(self) -> tuple[str, ...]:
-        """What is on disk: of features, clusters, agreement, model, training and evaluation."""
+        """What is on disk: its groups, model, training, evaluation and ranking."""
         places = {group: self.paths.arrays(self.name, group) for group in GROUPS}
         places["model"] = self.paths.model(self.name)
         places["training"] = self.paths.training(self.name)
         places["evaluation"] = self.paths.evaluation(self.name)
+        places["ranking"] = self.paths.ranking(self.name)
         return tuple(piece for piece, path in places.items() if path.exists())
 
     @property
@@ -98,6 +99,21 @@ class Alternation:
     def evaluation(self) -> dict[str, Any] | None:
         """The metrics of its model; None before or where it is not evaluated."""
         return _read_if_there(self.paths.evaluation(self.name))
+
+    @property
+    def average_precision(self) -> zarr.Array[Any]:
+        """(Q,) float64 average precision of each query; -1 where it has no correct image."""
+        return self._open_ranking("average_precision")
+
+    @property
+    def gallery_ranked_list(self) -> zarr.Array[Any]:
+        """(Q,depth) int32 gallery rows, nearest first, as the metric ranks them; -1 no more."""
+        return self._open_ranking("gallery_ranked_list")
+
+    def _open_ranking(self, name: str) -> zarr.Array[Any]:
+        digest = read_digest(self.paths.split("query"))
+        (array,) = open_arrays(self.paths.ranking(self.name), name, digest=digest)
+        return array
 
     def _open(self, name: str) -> zarr.Array[Any]:
         path = self.paths.arrays(self.name, ARRAYS[name].group)

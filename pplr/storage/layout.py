@@ -88,6 +88,10 @@ class RunPaths:
         """Return the file of a model's metrics."""
         return self.data / "results" / "evaluation" / f"{name}.json"
 
+    def ranking(self, name: str) -> Path:
+        """Return the group of a model's ranked gallery, query by query."""
+        return self.data / "rankings" / f"{name}.zarr"
+
     @property
     def timings(self) -> Path:
         """The folder with one folder a stage of how long it took."""
@@ -102,7 +106,8 @@ class RunPaths:
         once = [self.checked, self.dataset, self.history, self.metrics, self.timings]
         for name in names:
             once += [self.arrays(name, group) for group in GROUPS]
-            once += [self.model(name), self.training(name), self.evaluation(name)]
+            once += [self.model(name), self.training(name)]
+            once += [self.evaluation(name), self.ranking(name)]
         return once
 
 
@@ -148,11 +153,11 @@ class ArraySpec:
     Parameters
     ----------
     group
-        The group it is in: `split`, or one of `GROUPS`.
+        The group it is in: `split`, `ranking`, or one of `GROUPS`.
     name
         Its name, which no other array has.
     dimensions
-        The names of its dimensions; the first is `image` in every array.
+        The names of its dimensions; the first is `image`, or `query` in a ranking.
     dtypes
         Its type; two where a setting decides.
     unit
@@ -227,6 +232,16 @@ ARRAYS = {
             "agreement", "part_agreement", ("image", "part", "other part"), ("float32",), "0..1",
             "Jaccard similarity of two parts' lists", lowest=0, highest=1,
         ),
+        ArraySpec(
+            "ranking", "average_precision", ("query",), ("float64",), "0..1",
+            "of the query's ranked gallery; -1 where it has no correct image",
+            lowest=-1, highest=1, unknown="none",
+        ),
+        ArraySpec(
+            "ranking", "gallery_ranked_list", ("query", "rank"), ("int32",), "gallery row",
+            "nearest first, without what the protocol leaves out; -1 where there are no more",
+            lowest=-1, unknown="none",
+        ),
     )
 }  # fmt: skip
 
@@ -234,7 +249,7 @@ ARRAYS = {
 # --- the table in data/README.md -----------------------------------------------------------
 
 _LETTERS = {"image": "N", "row": "H", "column": "W", "channel": "3", "feature": "D", "part": "P"}
-_LETTERS |= {"other part": "P", "rank": "depth"}
+_LETTERS |= {"other part": "P", "rank": "depth", "query": "Q"}
 
 
 def arrays_table() -> str:
@@ -242,8 +257,8 @@ def arrays_table() -> str:
     lines = ["| group | array | shape | type | values | unit | what it is |", "|---" * 7 + "|"]
     paths = RunPaths()
     for spec in ARRAYS.values():
-        split = spec.group == "split"
-        group = paths.split("<split>") if split else paths.arrays("<e>", spec.group)
+        groups = {"split": paths.split("<split>"), "ranking": paths.ranking("<x>")}
+        group = groups.get(spec.group, paths.arrays("<e>", spec.group))
         letters = [_LETTERS[name] for name in spec.dimensions]
         shape = f"({','.join(letters)}{',' if len(letters) == 1 else ''})"
         cells = (f"`{group.relative_to(paths.data)}`", f"`{spec.name}`", shape)

@@ -93,6 +93,40 @@ def test_equals_the_slow_metrics(seed, Q, G, levels):
     assert metrics.cmc[-1] == 1
 
 
+def slow_ranked_list(distances, q_pid, g_pids, q_camid, g_camids, own, depth):
+    """Return one query's nearest by sorting all that is not left out."""
+    kept = [
+        (distance, row)
+        for row, distance in enumerate(distances.tolist())
+        if row != own and not (g_pids[row] == q_pid != -1 and g_camids[row] == q_camid != -1)
+    ]
+    rows = [row for _, row in sorted(kept)][:depth]
+    return rows + [-1] * (min(depth, len(g_pids)) - len(rows))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    G=st.integers(1, 20),
+    levels=st.integers(1, 30),
+    depth=st.integers(1, 25),
+)
+def test_the_ranked_list_is_that_of_sorting(seed, G, levels, depth):
+    distmat, (q_pids, g_pids, q_camids, g_camids), q_index = random_case(seed, 6, G, levels)
+    g_pids[0], g_camids[0], q_pids[0], q_camids[0] = 1, 1, 1, 0  # a valid query, unless it is own
+    q_index = None if q_index is None else np.r_[-1, q_index[1:]]
+    found = retrieval_metrics_in_blocks(
+        [distmat], q_pids, g_pids, q_camids, g_camids, q_index=q_index, depth=depth
+    )
+    own = [-1] * 6 if q_index is None else q_index
+    for i in range(6):
+        one = (distmat[i], q_pids[i], g_pids, q_camids[i], g_camids, own[i], depth)
+        assert found.ranked_list[i].tolist() == slow_ranked_list(*one)
+    valid = found.average_precision >= 0
+    assert valid.sum() == found.num_valid_queries
+    assert found.average_precision[valid].mean() == pytest.approx(found.mAP)
+
+
 def test_an_unknown_person_equals_nobody():
     distmat = np.array([[0.1, 0.2], [0.1, 0.2]])
     pids, unknown = np.array([-1, 4]), np.array([-1, -1])

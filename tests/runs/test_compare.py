@@ -15,6 +15,8 @@ from pplr.storage.images import chunk_file
 from pplr.storage.json_files import read_json, write_json
 from tests.tiny import working_in
 
+RANKING = ("average_precision", "gallery_ranked_list")
+
 
 def rewrite(run, name, group, change):
     """Write a group anew with arrays that `change` has changed in place."""
@@ -33,7 +35,9 @@ def test_a_run_is_the_same_as_its_copy(run, copy):
     assert beyond(comparison, {}) == []
     assert list(comparison.rows) == ["dataset", "init", "00", "01"]
     assert comparison.rows["dataset"] == {"pixels": 0}
-    assert comparison.rows["init"].keys() == {"weights", "mAP", "rank1", "rank5", "rank10"}
+    assert comparison.rows["init"].keys() == {
+        *("weights", "mAP", "rank1", "rank5", "rank10", "gallery_overlap")
+    }
     assert comparison.rows["01"].keys() == MEASURES.keys() - {"pixels"}
     assert comparison.rows["00"] == {name: MEASURES[name].same for name in comparison.rows["00"]}
 
@@ -67,6 +71,14 @@ def bump_weight(run):
     write_checksums(folder)
 
 
+def bump_ranking(run):
+    path = run.paths.ranking("init")
+    precisions, ranked = map(np.array, read_arrays(path, *RANKING))
+    ranked[0, 0] = -1
+    arrays = dict(zip(RANKING, (precisions, ranked), strict=True))
+    write_arrays(path, arrays, digest=read_digest(path))
+
+
 def bump_json(kind, key):
     def bump(run):
         path = getattr(run.paths, kind)("01")
@@ -84,6 +96,7 @@ CHANGES = {
     "weights": (bump_weight, "init", 0.25),
     "losses": (bump_json("training", "part_loss"), "01", 0.125),
     "mAP": (bump_json("evaluation", "mAP"), "01", 0.125),
+    "gallery_overlap": (bump_ranking, "init", None),
 }
 
 
@@ -119,7 +132,10 @@ def test_numbers_of_two_alternations(run):
         for x, y in zip(a.ranked_list[:].tolist(), b.ranked_list[:].tolist(), strict=True)
     ]
     assert measures["overlap"] == pytest.approx(np.mean(shared))
-    assert comparison.not_compared == ["evaluation of 00, 01: only in B"]
+    assert comparison.not_compared == [
+        "evaluation of 00, 01: only in B",
+        "ranking of 00, 01: only in B",
+    ]
 
 
 def test_what_one_lacks_is_said(run, copy):

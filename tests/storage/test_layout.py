@@ -18,8 +18,8 @@ from tests.tiny import ROOT
 
 @pytest.mark.parametrize("spec", ARRAYS.values(), ids=ARRAYS.keys())
 def test_every_array_is_described(spec):
-    assert spec.group in ("split", *GROUPS)
-    assert spec.dimensions[0] == "image"
+    assert spec.group in ("split", "ranking", *GROUPS)
+    assert spec.dimensions[0] == ("query" if spec.group == "ranking" else "image")
     assert len(spec.description) > 5
     assert spec.unit
     assert spec.dtypes
@@ -39,6 +39,7 @@ def test_paths_by_hand():
     assert str(paths.model("init")) == "data/models/init"
     assert str(paths.training("03")) == "data/results/training/03.json"
     assert str(paths.evaluation("init")) == "data/results/evaluation/init.json"
+    assert str(paths.ranking("init")) == "data/rankings/init.zarr"
     assert str(paths.timing("cluster", "03")) == "data/timing/cluster/03.json"
     assert str(ModelFiles(paths.model("00")).teacher) == "data/models/00/ema.safetensors"
     assert RunPaths(Path("/runs/1")).history == Path("/runs/1/data/history.csv")
@@ -59,9 +60,11 @@ def test_what_a_run_writes_is_what_the_layout_says(tiny_run):
     arrays = {path for path in groups if path.name in ARRAYS}
     splits = {paths.split(split) for split in SPLITS}
     alternations = {paths.arrays(name, group) for name in ("00", "01") for group in GROUPS}
-    assert groups - arrays == {paths.dataset, *splits, *alternations}
+    rankings = {paths.ranking(name) for name in ("init", "01")}
+    assert groups - arrays == {paths.dataset, *splits, *alternations, *rankings}
     for path in arrays:
-        group = "split" if path.parent in splits else path.parent.stem
+        named = {**dict.fromkeys(splits, "split"), **dict.fromkeys(rankings, "ranking")}
+        group = named.get(path.parent, path.parent.stem)
         assert ARRAYS[path.name].group == group
     assert {path.name for path in arrays} == set(ARRAYS) - {"part_agreement"}
 
