@@ -9,7 +9,6 @@ from pplr.network.extraction import extract_global_features
 from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
-from pplr.storage.replacing import check_room
 from stages import settings
 
 RANKS = {"rank1": 1, "rank5": 5, "rank10": 10}
@@ -21,7 +20,6 @@ def main(name: str) -> None:
 
     Without known identities there is nothing to evaluate: the metrics are null, the lists empty.
     """
-    check_room(settings.PATHS.evaluation(name), 0)  # before the work
     query = settings.PATHS.split("query")
     (q_pids,) = read_arrays(query, "pids")
     precisions, ranked_list = np.full(len(q_pids), -1.0), np.full((len(q_pids), 1), np.int32(-1))

@@ -53,7 +53,9 @@ def replacing(path: Path, num_bytes: int = 0) -> Iterator[Path]:
     NoRoomError
         The disk has no room for it: before the block begins, or when it is full meanwhile.
     """
-    check_room(path, num_bytes)
+    _clear_leftovers(path)
+    if num_bytes:  # what is small has been asked for before the stage began
+        check_free(path, num_bytes)
     with refusals_named(path, num_bytes):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _own_folder(path) as folder:

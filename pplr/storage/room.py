@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pplr.errors import NoRoomError, PplrError
 from pplr.storage.checks import no_room
 
 # DVC copies what a stage has written into its cache, where the file system cannot clone files. A
 # cache on another disk is not looked at.
 COPIES = 2
-# for results, timings, DVC's own files, and the rest of each file's last block
-RESERVE = 2**20
+# for what is small: results, DVC's own files, what Numba has compiled, each file's last block
+RESERVE = 4 * 2**20
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CODE = re.compile(r"\(os error ([0-9]+)\)")  # as errors of Rust's end: safetensors has no other
@@ -46,11 +47,14 @@ def refusals_named(path: Path, num_bytes: int) -> Iterator[None]:
     path
         The output, of which nothing is left when the block has failed.
     num_bytes
-        Its size.
+        Its size; 0 where it is small or not known.
     """
     try:
         yield
     except Exception as error:
+        # told already; the room for what lies within an output is told with the output's own size
+        if isinstance(error, PplrError) and not (isinstance(error, NoRoomError) and num_bytes):
+            raise
         code = error.errno if isinstance(error, OSError) else None
         if by_rust := _CODE.search(str(error)):
             code = int(by_rust[1])

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 REFUSED = 3  # exit code where nothing may be mounted
 BEFORE_THE_WORK = ("extract-features", "train-epoch", "evaluate")
+SMALL = ("check-settings", "cluster", "evaluate", "summarize")  # need no more than any stage
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def found(tiny_run, tmp_path_factory):
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_without_room_says_how_much_is_missing_and_leaves_all_as_it_was(found, stage):
     refused = found[stage]["refused"]
-    assert "There is no room on the disk for what is to be written.\n  where:   data/" in refused
-    assert "found:   500 kB free, " in refused
+    assert "There is no room on the disk for what is to be written.\n  where:   data" in refused
+    assert ("where:   data/" in refused) == (stage not in SMALL)
     assert "B missing\n" in refused
     assert "next:    make room and run `dvc repro` again" in refused
     assert "Traceback" not in refused

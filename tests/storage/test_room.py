@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
-from pplr.errors import NoRoomError, worded
+from pplr.errors import NoRoomError, WeightsError, worded
 from pplr.storage.checks import in_words
 from pplr.storage.replacing import check_room, replacing
+from pplr.storage.room import refusals_named
 
 MB = 10**6
 
@@ -20,14 +21,14 @@ def ten_megabytes_free(monkeypatch):
 @pytest.mark.usefixtures("ten_megabytes_free")
 def test_an_output_needs_room_for_dvcs_copy_too(tmp_path):
     path = tmp_path / "a" / "out"
-    check_room(path, 4 * MB)  # and twice that, and a megabyte
+    check_room(path, 2 * MB)  # and twice that, and four megabytes
     with pytest.raises(NoRoomError) as caught:
         check_room(path, 5 * MB)
     assert str(caught.value).splitlines()[:4] == [
         "There is no room on the disk for what is to be written.",
         f"  where:   {path}",
-        "  found:   10 MB free, 11 MB needed: 1.0 MB missing",
-        "  allowed: room for it, for DVC's copy of it, and for a few small files",
+        "  found:   10 MB free, 14 MB needed: 4.2 MB missing",
+        "  allowed: room for it, for DVC's copy of it, and for small files",
     ]
 
 
@@ -64,11 +65,21 @@ def test_a_full_disk_in_the_middle_is_named_with_path_and_sizes(tmp_path, error)
     with pytest.raises(NoRoomError) as caught:
         fill()
     assert caught.value.where == str(path)
-    assert "7.0 MB needed: " in str(caught.value)
+    assert "10 MB needed: " in str(caught.value)
     said = os.strerror(errno.EDQUOT if "quota" in str(error) else errno.ENOSPC)
     assert said in str(caught.value)  # there is room now: a quota, or the number of files
     assert path.read_text() == "old"
     assert [one.name for one in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_stage_that_fills_the_disk_elsewhere_is_told_so_and_its_outputs_are_told_best(tmp_path):
+    with pytest.raises(NoRoomError) as caught, refusals_named(tmp_path, 0):
+        raise FULL[0]  # Numba's cache, say
+    assert caught.value.where == str(tmp_path)
+    own = caught.value
+    with pytest.raises(NoRoomError) as caught, refusals_named(tmp_path / "other", 0):
+        raise own
+    assert caught.value is own
 
 
 def test_an_output_within_an_output_is_named_by_the_outer_one(tmp_path, monkeypatch):
@@ -78,12 +89,12 @@ def test_an_output_within_an_output_is_named_by_the_outer_one(tmp_path, monkeypa
             usage = shutil.disk_usage("/")._replace(free=0)
             monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
             with replacing(temporary / "settings.json"):
-                pass
+                raise FULL[0]
 
     with pytest.raises(NoRoomError) as caught:
         fill()
     assert caught.value.where == str(tmp_path / "model")
-    assert "0 bytes free, 3.0 MB needed: 3.0 MB missing" in str(caught.value)
+    assert "0 bytes free, 6.2 MB needed: 6.2 MB missing" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +113,10 @@ def test_other_refusals_have_a_path_and_pass(tmp_path, error):
     assert ("ulimit -f" in told) == ("large" in told)
 
 
-@pytest.mark.parametrize("error", [KeyError("x"), PermissionError(13, "no", "there")])
+TOLD = WeightsError("No (os error 28)", where="a", value="b", allowed="c", next_step="d")
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), PermissionError(13, "no", "there"), TOLD])
 def test_other_errors_pass_as_they_are(tmp_path, error):
     with pytest.raises(type(error)) as caught, replacing(tmp_path / "out"):
         raise error
