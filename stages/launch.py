@@ -7,17 +7,33 @@ A user's mistake ends in one message and exit code 1. How long a stage took stan
 which no stage depends on and DVC does not track, so that results have the same bytes each time.
 """
 
+# ruff: noqa: E402
+
+import os
+import signal
+import sys
+
+
+def stop(*_: object) -> None:
+    """End this process at once, before there is work that could be left half done."""
+    print("stopped; `dvc repro` goes on", file=sys.stderr, flush=True)
+    os._exit(130)  # as shells say it
+
+
+if __name__ == "__main__":  # a library that is interrupted while it is loaded fails in its own way
+    signal.signal(signal.SIGINT, stop)
+
 import contextlib
 import importlib
-import os
 import shlex
-import sys
 import time
 from collections.abc import Iterator, Mapping
 
 from pplr.errors import PplrError, worded
+from pplr.settings.checks import launcher_error
 from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
+from pplr.storage.room import check_free, refusals_named
 from stages import arithmetic, guard, order, settings
 
 START = time.monotonic()
@@ -38,7 +54,13 @@ def main(stage: str, *arguments: str) -> int:
         if stage in PARALLEL and machine.launcher != "python" and not several:
             return start_processes(machine.launcher, stage, *arguments)
         module = importlib.import_module(f"stages.{order.module(stage)}")
-        with process_group(machine.device) if several else contextlib.nullcontext():
+        if signal.getsignal(signal.SIGINT) is stop:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a KeyboardInterrupt again
+        check_free(settings.PATHS.data, 0)  # before the work; some know what more they need
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(refusals_named(settings.PATHS.data, 0))
+            if several:
+                stack.enter_context(process_group(machine.device))
             figures = module.main(*arguments)
         guard.check_unchanged(stage, before)
         if not several or os.environ["RANK"] == "0":
@@ -51,12 +73,13 @@ def main(stage: str, *arguments: str) -> int:
         return 1
     except KeyboardInterrupt:
         print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
-        return 130  # as shells say it
+        return 130
     return 0
 
 
 def start_processes(launcher: str, *arguments: str) -> int:
     """Return the exit code of a stage that torchrun starts as several processes."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import main as torchrun
 
@@ -65,6 +88,10 @@ def start_processes(launcher: str, *arguments: str) -> int:
         torchrun([*shlex.split(launcher)[1:], "-m", "stages.launch", *arguments])
     except ChildFailedError:  # the child has said why
         return 1
+    except SignalException:  # its processes have been ended
+        raise KeyboardInterrupt from None
+    except Exception as error:  # what torchrun finds only now: an address that is none, say
+        raise launcher_error(launcher, str(error)) from None
     return 0
 
 

@@ -54,7 +54,9 @@ def main(name: str, previous: str) -> dict[str, float]:
         ),
         params.select(TrainingSettings),
         epoch=int(name),
-        start=EpochStart(optimizer=read_optimizer(start), teacher=read_teacher(start)),
+        start=EpochStart(
+            optimizer=read_optimizer(start, model), teacher=read_teacher(start, model)
+        ),
         device=params.device,
     )
     if rank() == 0:

@@ -3,13 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pplr.errors import PplrError
 from pplr.network.backbones import make_backbone
-from pplr.network.checks import check_model_numbers, no_model, unreadable_model
+from pplr.network.checks import (
+    check_model_numbers,
+    check_model_settings,
+    check_same,
+    no_model,
+    unreadable_model,
+)
 from pplr.network.model import ReIDModel
 from pplr.network.normalising import Colour
 from pplr.storage.checksums import check_folder
@@ -99,6 +106,7 @@ def read_model(path: Path) -> ReIDModel:
     check_folder(path, whole=True)
     try:
         settings = read_settings(path)
+        check_model_settings(files.settings, settings)
         size = {"height": settings["height"], "width": settings["width"]}
         backbone = make_backbone(settings["backbone"], **size)
         backbone.mean = _colour(settings.get("mean", backbone.mean))
@@ -140,18 +148,45 @@ def read_settings(path: Path) -> dict[str, Any]:
     return read_json(ModelFiles(path).settings)
 
 
-def read_optimizer(path: Path) -> dict[str, Tensor] | None:
-    """Return the optimizer state of a model folder; None before the first epoch."""
-    return _read_if_there(ModelFiles(path).optimizer)
+def read_optimizer(path: Path, model: ReIDModel | None = None) -> dict[str, Tensor] | None:
+    """Return the optimizer state of a model folder; None before the first epoch.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    model
+        Its model, which the state must fit; None takes any.
+
+    Raises
+    ------
+    DataError
+        The state is damaged, or of another model.
+    """
+    wanted = None
+    if model is not None:
+        wanted = {"step": torch.zeros(())}
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                wanted |= {f"exp_avg.{name}": parameter, f"exp_avg_sq.{name}": parameter}
+    return _read_if_there(ModelFiles(path).optimizer, wanted)
 
 
-def read_teacher(path: Path) -> dict[str, Tensor] | None:
-    """Return the state of the mean teacher's model; None where a model has no teacher."""
-    return _read_if_there(ModelFiles(path).teacher)
+def read_teacher(path: Path, model: ReIDModel | None = None) -> dict[str, Tensor] | None:
+    """Return the state of the mean teacher's model; None where a model has no teacher.
+
+    Parameters and errors are those of `read_optimizer`.
+    """
+    return _read_if_there(ModelFiles(path).teacher, None if model is None else model.state_dict())
 
 
-def _read_if_there(file: Path) -> dict[str, Tensor] | None:
-    return _read_tensors(file) if file.is_file() else None
+def _read_if_there(file: Path, wanted: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+    if not file.is_file():
+        return None
+    tensors = _read_tensors(file)
+    if wanted is not None:
+        check_same(file, tensors, wanted)
+    return tensors
 
 
 def _read_tensors(file: Path) -> dict[str, Tensor]:

@@ -1,7 +1,9 @@
 """What a network cannot do or be, and what is said of it."""
 
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from torch import Tensor
 from pplr.errors import DataError, MissingInputError, SettingError, WeightsError
 from pplr.network.weight_checks import num_not_finite
 from pplr.settings.checks import backbone_error
+from pplr.settings.params import allowed_values, is_allowed
 
 
 def check_rows(num_rows: int, num_parts: int) -> None:
@@ -130,9 +133,31 @@ def unreadable_model(file: Path, problem: str) -> DataError:
     )
 
 
+def check_model_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    """Raise a DataError where a model's settings are none that params.yaml may have.
+
+    A number of parts without an end would take all memory.
+    """
+    for key in ("backbone", "height", "width", "num_parts", "pooling"):
+        if key in settings and not is_allowed(key, settings[key]):
+            found = f"{key}: {reprlib.repr(settings[key])}, where {allowed_values(key)} is allowed"
+            raise unreadable_model(file, found)
+
+
 def check_model_numbers(file: Path, tensors: Mapping[str, Tensor]) -> None:
     """Raise a DataError where a value in a file of a model is NaN or infinite."""
     for key, value in tensors.items():
         if count := num_not_finite(value):
             problem = f"{key}: {count} of {value.numel()} values are NaN or infinite"
             raise unreadable_model(file, problem)
+
+
+def check_same(file: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    """Raise a DataError unless a model's file holds the tensors wanted: names, shapes and kinds."""
+    for key in {**wanted, **tensors}:
+        found, allowed = (
+            f"{tuple(there[key].shape)} {there[key].dtype}" if key in there else "nothing"
+            for there in (tensors, wanted)
+        )
+        if found != allowed:
+            raise unreadable_model(file, f"{key}: {found}, where the model has {allowed}")

@@ -72,6 +72,7 @@ def check_fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], *, wher
     where
         Where they are from.
     """
+    check_plain({key: state[key] for key in wanted if key in state}, where=where)
     missing = [key for key in wanted if key not in state and not key.endswith("batches_tracked")]
     layers = {key.split(".")[0] for key in wanted}
     unexpected = [key for key in state if key not in wanted and key.split(".")[0] in layers]
@@ -120,23 +121,48 @@ def _way_to_fit(
     )
 
 
+def check_plain(state: Mapping[str, Tensor], *, where: str) -> None:
+    """Raise a WeightsError for a tensor that is no plain one: of some nobody can ask the shape."""
+    for key, value in state.items():
+        kinds = {
+            "nested": value.is_nested,
+            "quantized": value.is_quantized,
+            "without values (meta)": value.is_meta,
+            "sparse": value.layout is not torch.strided,
+        }
+        for kind, is_so in kinds.items():
+            if is_so:
+                raise _no_numbers(key, f"{_name(value.dtype)}, {kind}: no plain tensor", where)
+
+
 def _check_numbers(key: str, value: Tensor, wanted: torch.dtype, where: str) -> None:
     """Raise a WeightsError unless weights are finite numbers of the kind that is wanted."""
-    what, found = "The weights hold NaN or infinite values.", ""
-    plain = value.layout is torch.strided and not value.is_quantized and not value.is_meta
-    if not plain or (wanted.is_floating_point and not value.is_floating_point()):
-        what = "The weights are no floating-point numbers."
-        found = f"{str(value.dtype).removeprefix('torch.')}{'' if plain else ', no plain tensor'}"
-    elif count := num_not_finite(value.to(wanted)):
-        found = f"{count} of {value.numel()} values as {str(wanted).removeprefix('torch.')}"
-    if found:
-        raise WeightsError(
-            what=what,
-            where=where,
-            value=f"{_short(key)}: {found}",
-            allowed="finite floating-point numbers",
-            next_step="set `weights` to another file, or look at how this one was made",
-        )
+    if wanted.is_floating_point and not value.is_floating_point():
+        raise _no_numbers(key, _name(value.dtype), where)
+    try:
+        count = num_not_finite(value.to(wanted))
+    except NotImplementedError:  # packed numbers of 4 bits, say
+        raise _no_numbers(key, f"{_name(value.dtype)}, which torch cannot convert", where) from None
+    if count:
+        found = f"{count} of {value.numel()} values as {_name(wanted)}"
+        what = "The weights hold NaN or infinite values."
+        raise _no_numbers(key, found, where, what=what)
+
+
+def _no_numbers(
+    key: str, found: str, where: str, *, what: str = "The weights are no floating-point numbers."
+) -> WeightsError:
+    return WeightsError(
+        what=what,
+        where=where,
+        value=f"{_short(key)}: {found}",
+        allowed="finite floating-point numbers",
+        next_step="set `weights` to another file, or look at how this one was made",
+    )
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def num_not_finite(value: Tensor) -> int:

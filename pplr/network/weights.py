@@ -13,7 +13,7 @@ from pplr.network.backbones import Backbone
 from pplr.network.checkpoint import recorded_size
 from pplr.network.checks import broken_download, no_imagenet_weights
 from pplr.network.prefixes import unwrapped
-from pplr.network.weight_checks import check_fit
+from pplr.network.weight_checks import check_fit, check_plain
 from pplr.network.weight_files import read_weights
 from pplr.settings.groups import TIMM
 
@@ -44,7 +44,9 @@ def load_backbone(
     if isinstance(backbone, Backbone):
         inside, outside = unwrapped(state, backbone.state_dict())
         return [*load_weights(backbone, inside, where=where), *outside]
-    inside, outside = unwrapped(state, backbone.network.state_dict())
+    wanted = backbone.network.state_dict()
+    inside, outside = unwrapped(state, wanted)
+    check_plain({key: inside[key] for key in wanted if key in inside}, where=where)
     fitted = backbone.adapt(inside, where=where, trained_at=recorded_size(Path(where)))
     return [*load_weights(backbone.network, fitted, where=where), *outside]
 

@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import io
+import os
 import platform
 import shlex
 from collections.abc import Iterable
@@ -174,36 +175,42 @@ def check_launcher(launcher: str) -> None:
     if launcher == "python":
         return
     # two seconds that one process need not wait
-    from torch.distributed.run import get_args_parser, parse_min_max_nnodes
+    from torch.distributed.run import config_from_args, get_args_parser
 
     messages = io.StringIO()
     problem = None
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as stages.launch does; torchrun warns otherwise
     try:
         words = shlex.split(launcher)[1:]
         with contextlib.redirect_stderr(messages), contextlib.redirect_stdout(messages):
             found = get_args_parser().parse_args([*words, "-m", "stages.launch"])
-        fewest, most = parse_min_max_nnodes(found.nnodes)
-        if not 1 <= fewest <= most <= MAX_PROCESSES:
-            problem = f"{found.nnodes} nodes, where 1 to {MAX_PROCESSES} are possible"
-        number = found.nproc_per_node
-        if number not in ("auto", "cpu", "gpu", "xpu") and not 1 <= int(number) <= MAX_PROCESSES:
-            problem = f"{number} processes, where 1 to {MAX_PROCESSES} are possible"
         started = (found.module, found.no_python, found.run_path, found.training_script)
         if started != (True, False, False, "stages.launch") or found.training_script_args:
             problem = "it would start something else than a stage"
+            raise ValueError(problem)
+        found.log_dir = os.devnull  # no folder is made
+        config, _, _ = config_from_args(found)
+        for number, what in ((config.max_nodes, "nodes"), (config.nproc_per_node, "processes")):
+            if not 1 <= number <= MAX_PROCESSES:
+                problem = f"{number} {what}, where 1 to {MAX_PROCESSES} are possible"
     except SystemExit as ended:  # 0: --help
         lines = messages.getvalue().splitlines()
         problem = lines[-1] if ended.code else "it would start no stage"
-    except (ValueError, RuntimeError) as error:  # an open quote; a number that is none
+    except Exception as error:  # an open quote, a number that is none, and what else torchrun minds
         problem = str(error)
     if problem is not None:
-        raise SettingError(
-            what="torchrun does not take these options.",
-            where="launcher in params.yaml",
-            value=f"{launcher}: {problem}",
-            allowed="python, or torchrun with its own options",
-            next_step="as `launcher: torchrun --standalone --nproc-per-node 2`",
-        )
+        raise launcher_error(launcher, problem)
+
+
+def launcher_error(launcher: str, problem: str) -> SettingError:
+    """Return the error for a launcher by which torchrun does not start."""
+    return SettingError(
+        what="torchrun does not take these options.",
+        where="launcher in params.yaml",
+        value=f"{launcher}: {' '.join(problem.split())}",
+        allowed="python, or torchrun with its own options",
+        next_step="as `launcher: torchrun --standalone --nproc-per-node 2`",
+    )
 
 
 def check_timm_name(name: str) -> None:

@@ -4,9 +4,9 @@ import functools
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import ValidationError, model_validator
+from pydantic import TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from pplr.errors import SettingError
@@ -105,6 +105,17 @@ def parse_params(values: Mapping[str, Any], *, where: str) -> Params:
         return Params.model_validate(dict(values))
     except ValidationError as error:
         raise _setting_error(error.errors()[0], where=where) from None
+
+
+def is_allowed(key: str, value: object) -> bool:
+    """Return whether a setting may have a value, whatever the others are."""
+    field = Params.model_fields[key]
+    try:
+        kind: Any = Annotated[field.annotation, field]
+        TypeAdapter(kind).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def _setting_error(error: ErrorDetails, *, where: str) -> SettingError:

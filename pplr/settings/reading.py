@@ -8,12 +8,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from pplr.errors import MissingInputError, SettingError
 
 MAX_CHARACTERS = 2**20
 MAX_DEPTH = 10
+MAX_VALUE = 2000  # characters; Python cannot even print the numbers that longer ones say
 
 OPTIONS = ("epochs", "cameras", "data-dir")  # of `pplr configure`, which are no settings
 
@@ -70,6 +71,11 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text)
     except YAMLError as error:
         raise ValueError(error) from None
+    except ValueError:
+        raise
+    except Exception as error:  # what a value runs into that is none of its tag, as `!!bool x`
+        problem = f"{type(error).__name__}: {error}"
+        raise ValueError(problem) from None
 
 
 def _too_much(yaml: YAML, text: str) -> str | None:
@@ -82,6 +88,8 @@ def _too_much(yaml: YAML, text: str) -> str | None:
         depth -= isinstance(event, CollectionEndEvent)
         if depth > MAX_DEPTH:
             return f"nested more than {MAX_DEPTH} deep"
+        if isinstance(event, ScalarEvent) and len(event.value) > MAX_VALUE:
+            return f"a value of more than {MAX_VALUE:,} characters"
         if isinstance(event, AliasEvent):
             return f"an alias, *{event.anchor}"
     return None

@@ -22,7 +22,7 @@ from pplr.training.optimizer import make_optimizer, optimizer_state
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SETTINGS = {"backbone": "demo_resnet", "height": 32, "width": 16, "num_parts": 2}
+SETTINGS = {"backbone": "demo_resnet", "height": 64, "width": 32, "num_parts": 2}
 
 
 @pytest.fixture
@@ -169,12 +169,16 @@ def test_values_that_are_no_numbers_are_refused_by_file_and_key(tmp_path, model,
         ("settings.json", {}, "KeyError: 'height'"),
         ("settings.json", "[1]", "TypeError"),
         ("settings.json", "{", "JSONDecodeError"),
-        ("settings.json", SETTINGS | {"num_parts": "two"}, "TypeError"),
-        ("settings.json", SETTINGS | {"backbone": "resnet19"}, "ValueError"),
+        ("settings.json", SETTINGS | {"num_parts": "two"}, "num_parts: 'two', where whole number"),
+        ("settings.json", SETTINGS | {"num_parts": 10**6}, "num_parts: 1000000, where whole"),
+        ("settings.json", SETTINGS | {"num_parts": True}, "num_parts: True, where whole number"),
+        ("settings.json", SETTINGS | {"height": 10**9}, "height: 1000000000, where whole number"),
+        ("settings.json", SETTINGS | {"backbone": "resnet19"}, "backbone: 'resnet19', where demo"),
+        ("settings.json", SETTINGS | {"pooling": ["gem"]}, "pooling: ['gem'], where mean | gem"),
         ("settings.json", SETTINGS | {"num_parts": 3}, "bnnecks.3.weight"),
         ("settings.json", SETTINGS | {"mean": [0.5, 0.5]}, "ValueError"),
         ("settings.json", SETTINGS | {"std": 0.5}, "TypeError"),
-        ("settings.json", SETTINGS | {"pooling": "max"}, "KeyError: 'max'"),
+        ("settings.json", SETTINGS | {"pooling": "max"}, "pooling: 'max', where mean | gem"),
         ("weights.safetensors", "PK", "header too small"),
     ],
 )
@@ -221,7 +225,7 @@ def test_a_model_with_a_damaged_file_is_not_read(tmp_path, model, name, damage):
 def test_the_size_that_a_model_was_trained_at(tmp_path, model):
     write_model(tmp_path / "00", model, SETTINGS, teacher=model.state_dict())
     weights = (tmp_path / "00" / "weights.safetensors").rename(tmp_path / "mine.safetensors")
-    assert recorded_size(weights) == (32, 16)  # wherever the file lies
+    assert recorded_size(weights) == (64, 32)  # wherever the file lies
     assert recorded_size(tmp_path / "00" / "ema.safetensors") is None
     assert recorded_size(tmp_path / "none.safetensors") is None
     assert recorded_size(Path("imagenet")) is None
@@ -296,3 +300,41 @@ def test_an_epochs_model_is_as_large_as_is_foretold(tmp_path, model, teacher):
     written = sum(file.stat().st_size for file in (tmp_path / "model").iterdir())
     foretold = epoch_bytes(model, 11, with_teacher=teacher)
     assert foretold < written < foretold + 40_000  # with the heads of its files
+
+
+def rename(tensors, key):
+    tensors["x"] = tensors.pop(key)
+
+
+@pytest.mark.parametrize("name", ["optimizer", "ema"])
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (rename, "nothing, where the model has (512,) torch.float32"),
+        (lambda t, key: t.update({key: torch.ones(3)}), "(3,) torch.float32, where the model has"),
+        (lambda t, key: t.update({key: t[key].int()}), "(512,) torch.int32, where the model has"),
+        (
+            lambda t, _: t.update(more=torch.ones(2)),
+            "more: (2,) torch.float32, where the model has",
+        ),
+    ],
+)
+def test_states_of_another_model_are_one_message(tmp_path, model, name, change, found):
+    optimizer = make_optimizer(model, torch.nn.Parameter(torch.ones(3, 4, 512)), **ADAM)
+    model(torch.rand(2, 3, 64, 32)).sum().backward()
+    optimizer.step()
+    state = optimizer_state(model, optimizer)
+    write_model(tmp_path / "00", model, SETTINGS, optimizer=state, teacher=dict(model.state_dict()))
+    assert read_optimizer(tmp_path / "00", model).keys() == state.keys()
+    assert read_teacher(tmp_path / "00", model).keys() == model.state_dict().keys()
+    file = tmp_path / "00" / f"{name}.safetensors"
+    tensors = load_file(file)
+    change(tensors, "exp_avg.bnnecks.1.weight" if name == "optimizer" else "bnnecks.1.weight")
+    save_file(tensors, file)
+    with pytest.raises(DataError, match="A model's file cannot be read") as caught:
+        (read_optimizer if name == "optimizer" else read_teacher)(tmp_path / "00", model)
+    assert found in str(caught.value)
+    assert f"where:   {file}\n" in str(caught.value)
+
+
+ADAM = {"lr": 0.1, "weight_decay": 0.0, "state": None}

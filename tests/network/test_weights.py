@@ -211,6 +211,14 @@ def test_a_double_that_is_too_large_for_a_float_is_refused():
         load_backbone(small_backbone(), state, where="w.pth")
 
 
+def nested(value):
+    return torch.nested.nested_tensor([value, value])
+
+
+def quantized(value):
+    return torch.quantize_per_tensor(value, 0.1, 0, torch.qint8)
+
+
 def test_what_does_not_enter_may_be_anything():
     state = small_state() | {"fc.weight": torch.tensor([float("nan")])}
     assert load_backbone(small_backbone(), state, where="w.pth") == ["fc.weight"]
@@ -223,10 +231,17 @@ def test_what_does_not_enter_may_be_anything():
         (lambda value: value.to(torch.int64), "int64"),
         (lambda value: value > 0, "bool"),
         (lambda value: value.to(torch.complex64), "complex64"),
-        (lambda value: value.to_sparse(), "float32, no plain tensor"),
-        (lambda value: value.to("meta"), "float32, no plain tensor"),
+        (lambda value: value.to_sparse(), "float32, sparse: no plain tensor"),
+        (lambda value: value.to("meta"), "float32, without values (meta): no plain tensor"),
+        (lambda value: nested(value), "float32, nested: no plain tensor"),
+        (lambda value: quantized(value), "qint8, quantized: no plain tensor"),
+        (
+            lambda value: torch.zeros(value.shape, dtype=torch.uint8).view(torch.float4_e2m1fn_x2),
+            "float4_e2m1fn_x2, which torch cannot convert",
+        ),
     ],
 )
+@pytest.mark.filterwarnings("ignore")  # torch's own of what is a prototype or old
 def test_weights_of_another_kind_are_refused(change, found):
     state = small_state()
     state["a.weight"] = change(state["a.weight"])

@@ -30,7 +30,11 @@ def test_a_missing_file(tmp_path):
         (b"beta:\n  " + b"- " * 3000 + b"x\n", "nested more than 10 deep"),
         (b"beta: &a [1, 2]\nk: [*a, *a, *a]\n", "an alias, *a"),
         (b"#" * 2**21, "more than 1,048,576 characters"),
-        (b"beta: " + b"9" * 5000, "integer string conversion"),
+        (b"beta: " + b"9" * 5000, "a value of more than 2,000 characters"),
+        (b"beta: 0x" + b"f" * 5000, "a value of more than 2,000 characters"),
+        (b"? 0x" + b"f" * 2**19 + b"\n: 1\n", "a value of more than 2,000 characters"),
+        (b"beta: !!bool x\n", "KeyError"),
+        (b"beta: !!int x\n", "invalid literal"),
     ],
 )
 def test_a_file_that_is_no_yaml_mapping(tmp_path, content, found):
