@@ -68,6 +68,18 @@ def make_workspace(folder: Path, **changes: object) -> Path:
     return folder
 
 
+def copy_kernels(folder: Path) -> None:
+    """Bring what numba has compiled into a workspace whose stages are processes of their own.
+
+    They would compile the same for half a minute. A kernel of another source is not used: numba
+    compares its time and size.
+    """
+    for path in (ROOT / "pplr").rglob("__pycache__/*.nb[ic]"):
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copy)
+
+
 def digests(folder: Path) -> dict[str, bytes]:
     """Return the bytes of every file below a folder, timing left out, by relative path."""
     return {

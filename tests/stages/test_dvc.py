@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.datasets.trees import write_images
-from tests.tiny import ROOT, digests, make_workspace
+from tests.tiny import ROOT, copy_kernels, digests, make_workspace
 
 ENVIRONMENT = {
     **os.environ,
@@ -48,9 +48,10 @@ def stages_run(output: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
     """A git and DVC repository in which `dvc repro` has run."""
     folder = make_workspace(tmp_path_factory.mktemp("repository"))
+    copy_kernels(folder)  # the tiny run has compiled them
     run(folder, "git", "init", "-q", "-b", "main")
     run(folder, "dvc", "init", "-q")
     for name in (".dvc/config", ".dvcignore"):
