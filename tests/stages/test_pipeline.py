@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from benchmarks.ablation import ROWS
 from pplr.storage.checksums import write_checksums
 from pplr.storage.json_files import read_json
+from pplr.storage.replacing import remove
 from stages import launch, settings
 from tests.tiny import (
     ROOT,
@@ -76,10 +78,50 @@ def test_a_fixed_seed_gives_the_recorded_losses(tiny_run: Path) -> None:
     assert losses == pytest.approx(RECORDED, rel=1e-2)
 
 
-def test_the_same_run_twice_gives_the_same_bytes(tiny_run: Path, tmp_path: Path) -> None:
-    again = make_workspace(tmp_path)
-    run_all(again)
-    assert digests(again / "data") == digests(tiny_run / "data")
+class Watched(NamedTuple):
+    """A second run, and what was seen of each stage."""
+
+    folder: Path
+    read: dict[str, set[str]]  # settings by stage
+    written: list[tuple[tuple[str, ...], set[str]]]  # files by command
+
+
+class Recorder:
+    """Params that remember which of them were asked for."""
+
+    def __init__(self, read: set[str]) -> None:
+        self._read = read
+        self._params = tiny_params()
+
+    def __getattr__(self, name: str) -> object:
+        if name in type(self._params).model_fields:
+            self._read.add(name)
+            return getattr(self._params, name)
+        # methods read through this recorder, too
+        return getattr(type(self._params), name).__get__(self)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    found = Watched(make_workspace(tmp_path_factory.mktemp("watched")), {}, [])
+    read: set[str] = set()
+    there = set(digests(found.folder))
+
+    def note(command: tuple[str, ...]) -> None:
+        found.read.setdefault(command[0], set()).update(read)
+        read.clear()
+        new = set(digests(found.folder)) - there
+        found.written.append((command, new))
+        there.update(new)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "params", lambda: Recorder(read))
+        run_all(found.folder, then=note)
+    return found
+
+
+def test_the_same_run_twice_gives_the_same_bytes(tiny_run: Path, watched: Watched) -> None:
+    assert digests(watched.folder / "data") == digests(tiny_run / "data")
 
 
 def test_identities_never_reach_a_model(tiny_run: Path, tmp_path: Path) -> None:
@@ -102,46 +144,19 @@ def test_identities_never_reach_a_model(tiny_run: Path, tmp_path: Path) -> None:
     )
 
 
-def test_every_stage_reads_the_settings_it_lists(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = make_workspace(tmp_path)
-    read: set[str] = set()
-
-    class Recorder:
-        """Params that remember which of them were asked for."""
-
-        def __init__(self) -> None:
-            self._params = tiny_params()
-
-        def __getattr__(self, name: str) -> object:
-            if name in type(self._params).model_fields:
-                read.add(name)
-                return getattr(self._params, name)
-            # methods read through this recorder, too
-            return getattr(type(self._params), name).__get__(self)
-
-    monkeypatch.setattr(settings, "params", Recorder)
+def test_every_stage_reads_the_settings_it_lists(watched: Watched) -> None:
     listed = {name: set(stage.get("params", ())) for name, stage in dvc_stages().items()}
-    seen: dict[str, set[str]] = {}
-
-    def note(command: tuple[str, ...]) -> None:
-        seen.setdefault(command[0], set()).update(read - EXEMPT_PARAMS)
-        read.clear()
-
-    run_all(folder, then=note)
+    seen = {name: keys - EXEMPT_PARAMS for name, keys in watched.read.items()}
     del seen["check-settings"], listed["check-settings"]  # it depends on the whole files
     # stages.launch reads it as a process begins, which these do not
     assert seen == {name: keys - {"arithmetic"} for name, keys in listed.items()}
     assert all("arithmetic" in keys for keys in listed.values())
 
 
-def test_every_stage_writes_exactly_its_outs(tmp_path: Path) -> None:
-    folder = make_workspace(tmp_path)
+def test_every_stage_writes_exactly_its_outs(watched: Watched) -> None:
     stages = dvc_stages()
-    before = set(digests(folder))
-
-    def compare(command: tuple[str, ...]) -> None:
+    assert [command for command, _ in watched.written] == commands()
+    for command, new in watched.written:
         name = command[1] if len(command) > 1 else ""
         stage = stages[command[0]]
         metrics = [path for metric in stage.get("metrics", ()) for path in metric]
@@ -149,14 +164,10 @@ def test_every_stage_writes_exactly_its_outs(tmp_path: Path) -> None:
             out.replace("${key}", name).replace("${item}", name)
             for out in [*stage["outs"], *metrics]
         ]
-        new = set(digests(folder)) - before
-        before.update(new)
         for out in outs:
             assert any(path == out or path.startswith(out + "/") for path in new), out
         extra = {p for p in new if not any(p == out or p.startswith(out + "/") for out in outs)}
         assert extra == set()
-
-    run_all(folder, then=compare)
 
 
 def test_a_failing_stage_leaves_what_was_there(
@@ -174,24 +185,45 @@ def test_a_failing_stage_leaves_what_was_there(
     assert digests(tiny_run / "data") == before
 
 
+def rerun(run: Path, folder: Path, stages: dict[tuple[str, ...], str], **changes: object) -> None:
+    """Run some stages anew in a copy of a run with other settings, without what they made."""
+    make_workspace(folder, **changes)
+    shutil.copytree(run / "data", folder / "data")
+    for out in stages.values():
+        remove(folder / "data" / out)
+    with working_in(folder):
+        for stage, out in stages.items():
+            assert launch.main(*stage) == 0
+            assert (folder / "data" / out).exists()
+
+
 def test_fewer_clusters_than_a_batch_wants_train_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = make_workspace(tmp_path, batch_size=96)
-    run_all(folder)
+    stages = {
+        ("train-epoch", "00", "init"): "models/00",
+        ("extract-features", "01", "00"): "alternations/01/features.zarr",
+        ("cluster", "01"): "alternations/01/clusters.zarr",
+    }
+    rerun(tiny_run, tmp_path, stages, batch_size=96)
     assert "clusters, fewer than a batch's 32: batches of" in capsys.readouterr().out
 
 
 def test_approximate_search_and_re_ranking(tiny_run: Path, tmp_path: Path) -> None:
-    folder = make_workspace(tmp_path, search="approximate", rerank=True)
-    run_all(folder)
-    alternation = folder / "data/alternations/00"
+    stages = {
+        ("cluster", "00"): "alternations/00/clusters.zarr",
+        ("compute-agreement", "00"): "alternations/00/agreement.zarr",
+        ("train-epoch", "00", "init"): "models/00",
+        ("evaluate", "init"): "results/evaluation/init.json",
+    }
+    rerun(tiny_run, tmp_path, stages, search="approximate", rerank=True)
+    alternation = tmp_path / "data/alternations/00"
     clusters = zarr.open_group(alternation / "clusters.zarr", mode="r")
     agreement = zarr.open_group(alternation / "agreement.zarr", mode="r")
     for array in (clusters["ranked_list"], agreement["ranked_lists"]):
         assert array.attrs["search"] == "exact"  # so few images
-    assert digests(folder / "data/models") == digests(tiny_run / "data/models")
-    reranked = json.loads((folder / "data/results/evaluation/init.json").read_text())
+    assert digests(tmp_path / "data/models") == digests(tiny_run / "data/models")
+    reranked = json.loads((tmp_path / "data/results/evaluation/init.json").read_text())
     straight = json.loads((tiny_run / "data/results/evaluation/init.json").read_text())
     assert reranked["num_valid_queries"] == straight["num_valid_queries"]
     assert reranked["mAP"] != straight["mAP"]
