@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -294,15 +294,7 @@ def configure(folder: Path, dataset: str, images: Path) -> bool:
     return {*digests(folder)} - {*before} == {"params.yaml", "schedule.yaml"}
 
 
-@given(
-    files=st.dictionaries(st.one_of(SOME_NAMES, ANY_NAME), CONTENT, max_size=12),
-    dataset=st.sampled_from(DATASETS),
-    skip=st.booleans(),
-)
-@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_folder_gives_a_whole_data_set_or_one_clear_error(
-    files: dict[str, bytes], dataset: str, *, skip: bool
-) -> None:
+def check_any_folder(files: dict[str, bytes], dataset: str, *, skip: bool) -> None:
     with tempfile.TemporaryDirectory() as place:
         images, work = Path(place) / "images", Path(place) / "work"
         for name, content in files.items():
@@ -319,3 +311,27 @@ def test_any_folder_gives_a_whole_data_set_or_one_clear_error(
             for split in ("train", "query", "gallery"):
                 (paths,) = read_arrays(work / "data/dataset.zarr" / split, "paths")
                 assert len(pack(work, split)) == len(paths)
+
+
+ANY_FOLDER = given(
+    files=st.dictionaries(st.one_of(SOME_NAMES, ANY_NAME), CONTENT, max_size=12),
+    dataset=st.sampled_from(DATASETS),
+    skip=st.booleans(),
+)
+
+
+@ANY_FOLDER
+@hypothesis_settings(max_examples=50)
+def test_any_folder_gives_a_whole_data_set_or_one_clear_error(
+    files: dict[str, bytes], dataset: str, *, skip: bool
+) -> None:
+    check_any_folder(files, dataset, skip=skip)
+
+
+@pytest.mark.slow
+@ANY_FOLDER
+@hypothesis_settings(max_examples=300)
+def test_three_hundred_folders_give_a_whole_data_set_or_one_clear_error(
+    files: dict[str, bytes], dataset: str, *, skip: bool
+) -> None:
+    check_any_folder(files, dataset, skip=skip)
