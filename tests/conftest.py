@@ -1,6 +1,17 @@
+import os
+
+# Before a library is loaded that computes. With small tensors, or with a worker of pytest for each
+# core, two threads wait for each other. Numba keeps its own number: tests compare one with several.
+os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
+
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.tiny import make_workspace, run_all
+
+# No test fails because a machine is slow, or busy.
+settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any speed")
 
 
 @pytest.fixture(scope="session")
@@ -9,14 +20,3 @@ def tiny_run(tmp_path_factory):
     folder = make_workspace(tmp_path_factory.mktemp("tiny_run"))
     run_all(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def one_thread():
-    """Run torch on one thread: with small tensors on a busy machine, two wait for each other."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)

@@ -1,11 +1,8 @@
 """The stand-in for ImageNet weights can be made again."""
 
-import pytest
 from safetensors.torch import load_file
 
 from demo.train_backbone import TARGET, make_stand_in
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_few_images_make_weights_like_the_shipped_ones(tmp_path, capsys):

@@ -25,8 +25,6 @@ NUM_FEATURES = {
 TORCHVISION = [name for name in NUM_FEATURES if name not in ("demo_resnet", "resnet50_ibn")]
 CLASSIFIERS = ("fc.", "classifier.")
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def torchvision_network(name):
     torch.manual_seed(0)

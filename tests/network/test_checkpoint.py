@@ -20,8 +20,6 @@ from pplr.storage.checksums import write_checksums
 from pplr.storage.json_files import read_json, write_json
 from pplr.training.optimizer import make_optimizer, optimizer_state
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 SETTINGS = {"backbone": "demo_resnet", "height": 64, "width": 32, "num_parts": 2}
 
 

@@ -14,8 +14,6 @@ from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD, to_normalised
 from pplr.storage.images import PackedImages
 from tests.packing import write_split
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 N, P, D = 7, 2, 512
 
 

@@ -8,8 +8,6 @@ from torch import nn
 from pplr.network.backbones import Backbone, make_backbone
 from pplr.network.model import PowerMeanPooling, ReIDModel, autocast, classify
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 # A new BNNeck in evaluation divides by the root of variance 1 plus 1e-5.
 SCALE = 1 / math.sqrt(1 + 1e-5)
 

@@ -19,8 +19,6 @@ from pplr.network.weights import load_backbone, read_weights
 
 timm = pytest.importorskip("timm")
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 # the smallest of a convolutional network, one that ends in layers behind the map, a transformer
 # with patch tokens, ones whose last norm is behind the pooling or that pool by attention, one
 # distilled, and one whose maps have their channels last

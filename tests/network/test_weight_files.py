@@ -18,8 +18,6 @@ from pplr.network.weight_files import read_weights
 from pplr.network.weights import load_backbone
 from tests.network.small import assert_equal, small_backbone, small_state
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
@@ -241,7 +239,9 @@ def test_random_bytes(tmp_path_factory, content, name):
     enter(path)
 
 
-def real_files(folder: Path) -> list[bytes]:
+@pytest.fixture(scope="module")
+def real_files(tmp_path_factory) -> list[bytes]:
+    folder = tmp_path_factory.mktemp("real")
     torch.save({"model": small_state(), "acc": np.float64(1)}, folder / "zip")
     torch.save(small_state(), folder / "old", _use_new_zipfile_serialization=False)
     save_file(small_state(), folder / "safe")
@@ -250,14 +250,14 @@ def real_files(folder: Path) -> list[bytes]:
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_cut_and_flipped_files(tmp_path_factory, data):
-    folder = tmp_path_factory.getbasetemp()
-    content = bytearray(data.draw(st.sampled_from(real_files(folder))))
+def test_cut_and_flipped_files(tmp_path_factory, real_files, data):
+    content = bytearray(data.draw(st.sampled_from(real_files)))
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=4)):
         content[place] ^= data.draw(st.integers(1, 255))
     end = data.draw(st.one_of(st.just(len(content)), st.integers(0, len(content))))
-    (folder / "changed.pth").write_bytes(content[:end])
-    enter(folder / "changed.pth")
+    path = tmp_path_factory.getbasetemp() / "changed.pth"
+    path.write_bytes(content[:end])
+    enter(path)
 
 
 TENSORS = st.builds(

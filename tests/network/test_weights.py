@@ -17,8 +17,6 @@ from tests.network.small import assert_equal, small_backbone, small_state
 
 MOBILENET = Path(__file__).parents[3] / "shared" / "weights" / "mobilenet_v2_imagenet.pth"
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def found_lines(error):
     """Return the lines of an error's found part."""
