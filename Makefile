@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 VENV := .venv
+# two workers share the tests, a file at a time, in the order of tests/conftest.py
+SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 # dvc runs the stages by `python`, which must be this environment's
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -21,10 +23,10 @@ demo: install ## run the pipeline on the embedded data set
 	@pplr history
 
 test: install ## run the tests
-	python -m pytest -m 'not slow'
+	python -m pytest $(SHARED) -m 'not slow'
 
 test-slow: install ## run the tests that take minutes, too
-	python -m pytest
+	python -m pytest $(SHARED)
 
 ablation: install ## run the rows of the paper's tables in DVC's queue (hours; goes on when stopped)
 	python -m benchmarks.ablation

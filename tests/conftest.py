@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 # Before a library is loaded that computes. With small tensors, or with a worker of pytest for each
 # core, two threads wait for each other. Numba keeps its own number: tests compare one with several.
@@ -12,6 +13,23 @@ from tests.tiny import make_workspace, run_all
 # No test fails because a machine is slow, or busy.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+
+# The files of most seconds, which workers take first: at the end, none goes on alone for long. The
+# first compiles what Numba compiles, which the second does not need; the others find it compiled.
+LONG = (
+    "stages/test_dvc.py",
+    "network/test_parallel.py",
+    "network/test_timm.py",
+    "stages/test_launch.py",
+    "stages/test_pipeline.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Bring the tests of long files to the front."""
+    rank = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+    assert all(path.is_file() for path in rank)
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session")
