@@ -34,7 +34,7 @@ from pplr.settings.checks import launcher_error
 from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
 from pplr.storage.room import check_free, refusals_named
-from stages import arithmetic, guard, order, settings
+from stages import arithmetic, compiled, guard, order, settings
 
 START = time.monotonic()
 
@@ -131,4 +131,5 @@ def pin_arithmetic() -> None:
 
 if __name__ == "__main__":
     pin_arithmetic()
+    compiled.keep_apart()
     sys.exit(main(*sys.argv[1:]))

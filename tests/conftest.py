@@ -8,7 +8,10 @@ os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import HealthCheck, settings
 
+from stages import compiled
 from tests.tiny import make_workspace, run_all
+
+compiled.keep_apart()  # as stages do, before anything loads Numba
 
 # No test fails because a machine is slow, or busy.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

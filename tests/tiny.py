@@ -1,5 +1,6 @@
 """A workspace with a tiny data set, in which every stage takes seconds."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -69,15 +70,21 @@ def make_workspace(folder: Path, **changes: object) -> Path:
 
 
 def copy_kernels(folder: Path) -> None:
-    """Bring what numba has compiled into a workspace whose stages are processes of their own.
+    """Bring what Numba has compiled into a workspace whose stages are processes of their own.
 
-    They would compile the same for half a minute. A kernel of another source is not used: numba
-    compares its time and size.
+    They would compile the same for half a minute. Numba names the folder of a module's kernels by
+    the module's place, and does not use a kernel of another source: it compares time and size.
     """
-    for path in (ROOT / "pplr").rglob("__pycache__/*.nb[ic]"):
-        copy = folder / path.relative_to(ROOT)
-        copy.parent.mkdir(exist_ok=True)
-        shutil.copy(path, copy)
+    kernels = Path(os.environ["NUMBA_CACHE_DIR"])  # of the sources as they are
+    for package in {path.parent for path in (ROOT / "pplr").rglob("*.py")}:
+        source = kernels / _numbas_name(package)
+        if source.is_dir():
+            own = folder / package.relative_to(ROOT)
+            shutil.copytree(source, folder / kernels.relative_to(ROOT) / _numbas_name(own))
+
+
+def _numbas_name(package: Path) -> str:
+    return f"{package.name}_{hashlib.sha1(str(package).encode()).hexdigest()}"
 
 
 def digests(folder: Path) -> dict[str, bytes]:

@@ -70,9 +70,7 @@ class Epoch(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=[pytest.param("plain", marks=pytest.mark.slow), "cams"])
-def epochs(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, one_thread: None
-) -> list[Epoch]:
+def epochs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Epoch]:
     settings = SETTINGS.model_copy(update={"camera_aware": request.param == "cams"})
     data = make_data(tmp_path_factory.mktemp("trajectory"))
     return list(train(request.param, data, settings))
