@@ -65,7 +65,8 @@ def _verdict(too_far: Sequence[Beyond], comparison: Comparison) -> str:
         for measures in comparison.rows.values()
         for name, value in measures.items()
     )
-    return "the same" if same else "within the tolerances"
+    words = "the same" if same else "within the tolerances"
+    return f"what could be compared is {words}" if comparison.not_compared else words
 
 
 def _number(value: float) -> str:

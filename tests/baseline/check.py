@@ -53,7 +53,7 @@ def run_stages(workspace: Path, *, from_baseline: bool) -> Path:
             for path in outputs(RunPaths()):
                 if path.exists() and not (fresh / path).exists():
                     copy(path, fresh / path)
-                    if from_baseline:
+                    if from_baseline and (BASELINE.root / path).exists():  # else it is new
                         copy(BASELINE.root / path, path)
     return fresh
 
