@@ -46,3 +46,11 @@ def test_a_docstring_reruns_stages_and_passes(compared) -> None:
 def test_another_seed_is_caught_where_it_begins(compared) -> None:
     _, output = compared("params.yaml", r"(?m)^seed: \d+", "seed: 77", ok=False)
     assert "the first, in the training of 00: losses" in output.splitlines()[-1]
+
+
+def test_another_type_of_features_passes_with_the_documented_tolerances(compared) -> None:
+    stages, output = compared(
+        "params.yaml", "feature_dtype: float16", "feature_dtype: float32", ok=True
+    )
+    assert "extract-features@00" in stages
+    assert output.splitlines()[-1] == "within the tolerances"
