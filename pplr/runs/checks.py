@@ -1,10 +1,12 @@
 """What is said of runs that cannot be looked at as asked."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from pplr.errors import DataError, MissingInputError, SettingError
-from pplr.settings.reading import nearest
+from pplr.storage.checks import damaged
 from pplr.storage.layout import RunPaths
 
 
@@ -107,107 +109,6 @@ def dvc_is_running(root: Path) -> DataError:
     )
 
 
-def other_images(a: Path, b: Path) -> DataError:
-    """Return the error for two runs whose rows are not the same images."""
-    return DataError(
-        what="The two runs have other training images.",
-        where=f"{a} and {b}",
-        value="two tables of images",
-        allowed="runs of the same images in the same order",
-        next_step="compare runs of one data set, with the same `dataset` and `demo_*` settings",
-    )
-
-
-def no_repository(root: Path) -> MissingInputError:
-    """Return the error for a revision of something that is not in git and DVC."""
-    return MissingInputError(
-        what="Only a repository of git and DVC has revisions.",
-        where=str(root.absolute()),
-        value="no such repository",
-        allowed="the root of the repository that holds the run",
-        next_step="change to it, or name a folder that holds a run",
-    )
-
-
-def unknown_revision(revision: str, root: Path) -> MissingInputError:
-    """Return the error for a name that neither git nor DVC knows."""
-    return MissingInputError(
-        what="There is no such revision.",
-        where=str(root.absolute()),
-        value=revision,
-        allowed="a branch, tag or commit of git, or the name of an experiment of DVC's",
-        next_step="`git log` and `dvc exp list --all-commits` show what there is",
-    )
-
-
-def revision_without_run(revision: str, root: Path, name: str) -> MissingInputError:
-    """Return the error for a revision that has no run."""
-    return MissingInputError(
-        what="This revision holds no run.",
-        where=f"{root.absolute()}, revision {revision}",
-        value=f"no {name}",
-        allowed="a revision with params.yaml, schedule.yaml and dvc.lock",
-        next_step="name one that was committed after `dvc repro`",
-    )
-
-
-def nothing_cached(revision: str, cache: Path) -> MissingInputError:
-    """Return the error for a revision of which DVC's cache holds nothing."""
-    return MissingInputError(
-        what="DVC's cache holds no output of this revision.",
-        where=str(cache),
-        value=revision,
-        allowed="a revision that was run here, or fetched",
-        next_step="fetch it: `dvc fetch --all-commits`, or `dvc exp pull REMOTE NAME` for an "
-        "experiment",
-    )
-
-
-def alternation_and_run(a: str, b: str) -> SettingError:
-    """Return the error for a comparison of an alternation with a whole run."""
-    return SettingError(
-        what="An alternation cannot be compared with a run.",
-        where="A and B",
-        value=f"{a} and {b}",
-        allowed="two runs, or two alternations",
-        next_step="name an alternation of both, as `HEAD:03 .:03`",
-    )
-
-
-def unknown_word(word: str, known: Iterable[str], *, kind: str, where: str) -> SettingError:
-    """Return the error for a word of the command line that is none of those known."""
-    near = nearest(word, known)
-    return SettingError(
-        what=f"There is no such {kind}.",
-        where=where,
-        value=word,
-        allowed=" | ".join(known),
-        next_step=f"did you mean `{near}`?" if near else "use one of these",
-    )
-
-
-def no_tolerance(name: str, value: object, *, where: str) -> SettingError:
-    """Return the error for a tolerance that is no number."""
-    return SettingError(
-        what=f"The tolerance of `{name}` is no number.",
-        where=where,
-        value=value,
-        allowed="a number from 0 on",
-        next_step=f"write it as `{name}=0.001`, or `{name}: 0.001` in a file",
-    )
-
-
-def no_tolerances(file: Path) -> MissingInputError:
-    """Return the error for a file of tolerances that is not there."""
-    return MissingInputError(
-        what="The file of tolerances is missing.",
-        where=str(file),
-        value="no such file",
-        allowed="a YAML file with lines of the form `measure: value`",
-        next_step="name another one, or use --tolerance",
-    )
-
-
 def not_clustered(name: str, where: Path) -> MissingInputError:
     """Return the error for an alternation that has no pseudo-labels yet."""
     return MissingInputError(
@@ -261,3 +162,49 @@ def one_at_a_time() -> SettingError:
         allowed="one of them",
         next_step="leave one out",
     )
+
+
+def check_training(path: Path, values: Mapping[str, Any]) -> None:
+    """Raise a DataError unless a file of losses holds losses and a learning rate, finite."""
+    if "lr" not in values:
+        raise damaged(path.name, path, "it has no `lr`")
+    for key, value in values.items():
+        if not (key == "lr" or key.endswith("_loss")) or not _is_number(value):
+            raise damaged(path.name, path, f"`{key}` is {value!r}, no finite number of an epoch's")
+
+
+def check_evaluation(path: Path, values: Mapping[str, Any]) -> None:
+    """Raise a DataError unless a file of metrics holds fractions, or null where none is known."""
+    metrics = ("mAP", "rank1", "rank5", "rank10")
+    for key in (*metrics, "num_valid_queries"):
+        if key not in values:
+            raise damaged(path.name, path, f"it has no `{key}`")
+    for key, value in values.items():
+        highest = 1.0 if key in metrics else math.inf
+        if value is None and key in metrics:
+            continue
+        if key not in (*metrics, "num_valid_queries") or not (
+            _is_number(value) and 0 <= value <= highest
+        ):
+            raise damaged(path.name, path, f"`{key}` is {value!r}, no number of an evaluation's")
+
+
+def check_table(path: Path, rows: Iterable[Mapping[str | None, Any]]) -> None:
+    """Raise a DataError unless rows of a history have a name, and numbers or nothing besides."""
+    for line, row in enumerate(rows, start=2):
+        if not row.get("alternation") or None in row or None in row.values():
+            raise damaged(path.name, path, f"line {line} is no row of a history")
+        for key, cell in row.items():
+            if key != "alternation" and cell and not _is_number(_parsed(cell)):
+                raise damaged(path.name, path, f"line {line}: {key} is {cell[:40]!r}, no number")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _parsed(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return math.nan

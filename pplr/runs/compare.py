@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pplr.runs.checks import other_images
+from pplr.runs.comparison_checks import other_images
 from pplr.runs.differences import DIFFERENCES, Measures, pixels_apart
 from pplr.runs.pieces import Alternation
 from pplr.runs.run import Run

@@ -3,10 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pplr.runs.checks import check_evaluation, check_training
 from pplr.settings.schedule import INIT, Schedule
 from pplr.storage.arrays import read_arrays, read_digest
 from pplr.storage.json_files import read_json
@@ -43,7 +46,7 @@ def history_rows(paths: RunPaths, schedule: Schedule) -> list[Row]:
                 (agreement,) = read_arrays(paths.arrays(name, "agreement"), "cross_agreement")
             row |= clustering_row(labels, agreement, pids)
         if "training" in done:
-            row |= {**read_json(paths.training(name)), **_evaluation(paths, schedule, name)}
+            row |= {**read_training(paths.training(name)), **_evaluation(paths, schedule, name)}
         rows.append(row)
         if done != STEPS:
             break
@@ -73,7 +76,21 @@ def steps_done(paths: RunPaths, name: str, digest: str) -> tuple[str, ...]:
 
 def _evaluation(paths: RunPaths, schedule: Schedule, name: str) -> Row:
     path = paths.evaluation(name)
-    return read_json(path) if name in schedule.evaluated and path.is_file() else {}
+    return read_evaluation(path) if name in schedule.evaluated and path.is_file() else {}
+
+
+def read_training(path: Path) -> dict[str, Any]:
+    """Return the losses and the learning rate of an epoch, all of them finite numbers."""
+    values = read_json(path)
+    check_training(path, values)
+    return values
+
+
+def read_evaluation(path: Path) -> dict[str, Any]:
+    """Return the metrics of a model, all of them fractions or None."""
+    values = read_json(path)
+    check_evaluation(path, values)
+    return values
 
 
 def clustering_row(

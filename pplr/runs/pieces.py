@@ -9,6 +9,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pplr.runs.checks import no_part_agreement
+from pplr.runs.history import read_evaluation, read_training
 from pplr.storage.arrays import open_arrays, read_digest
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import read_json
@@ -93,12 +94,14 @@ class Alternation:
     @property
     def training(self) -> dict[str, float] | None:
         """The mean losses and the learning rate of the epoch; None before it is trained."""
-        return _read_if_there(self.paths.training(self.name))
+        path = self.paths.training(self.name)
+        return read_training(path) if path.is_file() else None
 
     @property
     def evaluation(self) -> dict[str, Any] | None:
         """The metrics of its model; None before or where it is not evaluated."""
-        return _read_if_there(self.paths.evaluation(self.name))
+        path = self.paths.evaluation(self.name)
+        return read_evaluation(path) if path.is_file() else None
 
     @property
     def average_precision(self) -> zarr.Array[Any]:
@@ -195,7 +198,3 @@ class Model:
     def settings(self) -> dict[str, Any]:
         """What it is built from: backbone, size, parts, pooling, mean and deviation of pixels."""
         return read_json(self.files.settings)
-
-
-def _read_if_there(path: Path) -> dict[str, Any] | None:
-    return read_json(path) if path.is_file() else None

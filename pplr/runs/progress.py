@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pplr.errors import MissingInputError
+from pplr.runs.checks import check_table
 from pplr.runs.history import STEPS, format_csv, history_rows, steps_done
 from pplr.settings.schedule import INIT, Schedule
 from pplr.storage.arrays import read_digest
+from pplr.storage.checks import damaged
 from pplr.storage.layout import RunPaths
 
 # by the last of its steps that an alternation has gone
@@ -80,9 +82,20 @@ def _read(path: Path) -> str | None:
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a history.csv; an empty text where a row has no value."""
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    """Return the rows of a history.csv; an empty text where a row has no value.
+
+    Raises
+    ------
+    DataError
+        It is no such table.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (ValueError, csv.Error) as error:
+        raise damaged(path.name, path, error) from None
+    check_table(path, rows)
+    return rows
 
 
 def format_history(rows: Sequence[Mapping[str, Any]]) -> str:

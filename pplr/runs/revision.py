@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pplr.runs.checks import no_repository, nothing_cached, revision_without_run, unknown_revision
+from pplr.runs.comparison_checks import (
+    no_repository,
+    nothing_cached,
+    revision_without_run,
+    unknown_revision,
+)
 from pplr.settings.tracking import recorded_outputs, repository
 from pplr.storage.layout import RunPaths
 

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pplr.errors import MissingInputError
-from pplr.runs.checks import alternation_and_run, no_tolerance, no_tolerances, unknown_word
 from pplr.runs.compare import (
     MEASURES,
     PIECES,
@@ -12,6 +11,12 @@ from pplr.runs.compare import (
     check_same_images,
     compare_alternations,
     compare_runs,
+)
+from pplr.runs.comparison_checks import (
+    alternation_and_run,
+    no_tolerance,
+    no_tolerances,
+    unknown_word,
 )
 from pplr.runs.run import Run, open_run
 from pplr.settings.reading import load_yaml
