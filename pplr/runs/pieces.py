@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pplr.runs.checks import no_part_agreement
 from pplr.runs.history import read_evaluation, read_training
+from pplr.runs.lazy import LazyArray
 from pplr.storage.arrays import open_arrays, read_digest
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import read_json
@@ -121,7 +122,7 @@ class Alternation:
     def _open(self, name: str) -> zarr.Array[Any]:
         path = self.paths.arrays(self.name, ARRAYS[name].group)
         (array,) = open_arrays(path, name, digest=read_digest(self.paths.split("train")))
-        return array
+        return LazyArray(array.async_array)
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Split:
 
     def _open(self, name: str) -> zarr.Array[Any]:
         (array,) = open_arrays(self.path, name)
-        return array
+        return LazyArray(array.async_array)
 
 
 class Pictures(PackedImages):

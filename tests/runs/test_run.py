@@ -196,7 +196,7 @@ def test_only_what_is_sliced_is_read(copy, monkeypatch):
     file.write_bytes(content)
     array = copy.alternation("01").global_features
     np.testing.assert_array_equal(array[8:16], features[8:16])
-    with pytest.raises(RuntimeError):  # the codec's own
+    with pytest.raises(DataError, match="`global` cannot be read"):
         array[0:8]
 
 

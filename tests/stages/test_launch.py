@@ -4,8 +4,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +69,13 @@ def test_too_many_processes_end_in_one_message(tiny_run: Path, tmp_path: Path) -
     assert "2 processes, batch_size 12, samples_per_bn 4" in done.stderr
     assert "Traceback" not in done.stderr
     assert digests(tiny_run / "data") == before
+
+
+def test_an_interrupt_while_a_stage_loads_is_one_line(tiny_run: Path) -> None:
+    command = [sys.executable, "-m", "stages.launch", "train-epoch", "01", "00"]
+    with subprocess.Popen(command, cwd=tiny_run, stderr=subprocess.PIPE, text=True) as stage:
+        time.sleep(0.5)  # pydantic alone takes longer
+        stage.send_signal(signal.SIGINT)
+        _, error = stage.communicate(timeout=60)
+    assert stage.returncode == 130
+    assert error == "stopped; `dvc repro` goes on\n"
