@@ -126,6 +126,20 @@ def test_the_table_of_ones_own(tmp_path):
     assert rows_of(tables["gallery"]) == [("gate/0093.jpg", 12, 1)]
 
 
+def test_every_page_is_reached_from_the_readme():
+    text = (ROOT / "README.md").read_text()
+    pages = [path.relative_to(ROOT).as_posix() for path in PAGES if path.name != "README.md"]
+    assert len(pages) > 3
+    assert [page for page in pages if f"]({page})" not in text] == []
+
+
+def test_stages_in_commands_are_of_the_pipeline():
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    commands = [line for line in "".join(blocks("sh")).splitlines() if line.startswith("dvc ")]
+    named = {name for line in commands for name in re.findall(r"([a-z-]+)@\d\d", line)}
+    assert {"train-epoch", "cluster"} <= named <= set(stages)
+
+
 @pytest.mark.parametrize(
     "override", sorted(set(re.findall(r"(?:-S|--set) '?([\w]+=[^\s'`]+)", "".join(blocks("sh")))))
 )

@@ -94,7 +94,7 @@ def no_history(path: Path) -> MissingInputError:
         where=str(path),
         value="no such file",
         allowed="the table that the last stage of the pipeline writes",
-        next_step="run `dvc repro`",
+        next_step="run `dvc repro`, or `dvc pull` where a remote has the run",
     )
 
 

@@ -11,6 +11,7 @@ def test_history_before_the_first_run(repository, run):
     assert (code, out) == (1, "")
     assert "There is no history yet." in err
     assert "dvc repro" in err
+    assert "dvc pull" in err
 
 
 @pytest.mark.parametrize("weights", ["random", PRESETS["demo"]["weights"]])

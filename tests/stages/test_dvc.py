@@ -47,11 +47,10 @@ def stages_run(output: str) -> set[str]:
     return set(re.findall(r"Running stage '([^']+)'", output))
 
 
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path:
-    """A git and DVC repository in which `dvc repro` has run."""
-    folder = make_workspace(tmp_path_factory.mktemp("repository"))
-    copy_kernels(folder)  # the tiny run has compiled them
+def make_repository(folder: Path) -> Path:
+    """Make a folder a git and DVC repository in which `dvc repro` has run; return it."""
+    make_workspace(folder)
+    copy_kernels(folder)  # what earlier tests have compiled
     run(folder, "git", "init", "-q", "-b", "main")
     run(folder, "dvc", "init", "-q")
     for name in (".dvc/config", ".dvcignore"):
@@ -60,6 +59,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory, tiny_run: Path) -> Path
     run(folder, "git", "add", ".")
     run(folder, "git", "commit", "-q", "-m", "finished")
     return folder
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository in which `dvc repro` has run."""
+    return make_repository(tmp_path_factory.mktemp("repository"))
 
 
 AFTER_BETA = {
