@@ -6,8 +6,10 @@ import typer
 
 from pplr.cli.compare import compare
 from pplr.cli.configure import configure
+from pplr.cli.extract import extract
 from pplr.cli.history import history
 from pplr.cli.inspect import inspect
+from pplr.cli.search import search
 from pplr.cli.verify import verify
 from pplr.errors import PplrError, worded
 
@@ -21,8 +23,10 @@ app = typer.Typer(
 
 app.command()(compare)
 app.command()(configure)
+app.command()(extract)
 app.command()(history)
 app.command()(inspect)
+app.command()(search)
 app.command()(verify)
 
 

@@ -24,7 +24,7 @@ def no_images(root: Path) -> MissingInputError:
         root,
         "There are no images in the folder." if root.is_dir() else "There is no such folder.",
         allowed=f"a folder of images ({' '.join(sorted(SUFFIXES))}), in folders of its own or not",
-        next_step="name the folder of the images with --data-dir",
+        next_step="name the folder of the images",
     )
 
 

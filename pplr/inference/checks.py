@@ -1,0 +1,219 @@
+"""What a finished model cannot be used for, and what is said of it."""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from pplr.datasets.image_checks import MAX_LISTED
+from pplr.errors import DataError, MissingInputError, PplrError, SettingError
+from pplr.storage.checksums import folder_faults
+
+DRAWN_BY = "pplr search"  # in the head of its pictures
+
+_DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
+
+
+def unknown_model(word: str, names: Sequence[str], *, root: Path) -> MissingInputError:
+    """Return the error for a model that is not there.
+
+    Parameters
+    ----------
+    word
+        What was asked for; empty for the last one of a run.
+    names
+        The models of the run in `root`.
+    root
+        The folder in which names are looked for.
+    """
+    there = f"{' | '.join(names)}, or " if names else ""
+    return MissingInputError(
+        what="There is no such model." if word else "There is no model here yet.",
+        where="--model" if word else str(root.absolute()),
+        value=word or "no model of a run in this folder",
+        allowed=f"{there}a model's folder, as data/models/05, with weights.safetensors",
+        next_step="name one that is there"
+        if names
+        else "run `dvc repro` in the root of a repository, or name the folder of a model",
+    )
+
+
+def check_device(device: str) -> None:
+    """Raise a SettingError where torch cannot use the device."""
+    if device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    known = _DEVICE.fullmatch(device)
+    if not known or int(device.partition(":")[2] or 0) >= count:
+        raise SettingError(
+            what="torch cannot use this device.",
+            where="--device",
+            value=f"{device}, with {count} CUDA devices",
+            allowed="cpu" if count == 0 else f"cpu, cuda, cuda:0 … cuda:{count - 1}",
+            next_step="name another one, or install a torch that sees the GPU",
+        )
+
+
+def check_output(path: Path, *, marks: Sequence[str], force: bool) -> None:
+    """Raise a DataError where there is something at a path that is not to be replaced.
+
+    Parameters
+    ----------
+    path
+        Where a folder is to be written.
+    marks
+        What is in every folder of this kind, and together in no other.
+    force
+        Whether such a folder, with nothing else in it, may be replaced.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    ours = _is_written(path, marks)
+    if ours and force:
+        return
+    raise DataError(
+        what="There is something already where the output is to be written.",
+        where=str(path),
+        value="what this command wrote before" if ours else "something else, which is yours",
+        allowed="a path at which there is nothing",
+        next_step="name another one with --output" + (", or replace it with --force" * ours),
+    )
+
+
+def _is_written(path: Path, marks: Sequence[str]) -> bool:
+    """Return whether a folder is one that was written here, and nothing was put into it since."""
+    if not path.is_dir() or not all((path / mark).exists() for mark in marks):
+        return False
+    try:
+        return not any(is_extra for _, _, is_extra in folder_faults(path, whole=False))
+    except DataError:  # it has no list of its files
+        return False
+
+
+def check_file(path: Path) -> None:
+    """Raise unless there is a file that can be opened; what the system refuses is an OSError."""
+    if not path.is_file():
+        raise MissingInputError(
+            what="There is no such image.",
+            where=str(path),
+            value="a folder" if path.is_dir() else "no such file",
+            allowed="the file of an image",
+            next_step="name a file",
+        )
+    path.open("rb").close()
+
+
+def check_decoded(
+    errors: Sequence[PplrError], num_images: int, *, folder: Path, skip: bool
+) -> None:
+    """Raise one DataError that names the first `MAX_LISTED` broken images, or print so.
+
+    Parameters
+    ----------
+    errors
+        Of the images that could not be decoded.
+    num_images
+        How many images there are.
+    folder
+        The folder of the images.
+    skip
+        Whether broken images are left out, and only told.
+    """
+    if not errors:
+        return
+    names = [f"{error.where}: {error.value}" for error in errors[:MAX_LISTED]]
+    if len(errors) > MAX_LISTED:
+        names.append(f"and {len(errors) - MAX_LISTED} more")
+    listed = "\n           ".join(names)
+    if skip and len(errors) < num_images:
+        count = f"{len(errors)} of {num_images} images"
+        print(f"left out: {count}, which cannot be decoded\n           {listed}", file=sys.stderr)
+        return
+    raise DataError(
+        what=f"{len(errors)} of {num_images} images cannot be decoded.",
+        where=str(folder),
+        value=listed,
+        allowed="images that Pillow can open",
+        next_step="replace or remove these files"
+        + (", or leave them out with --skip-broken" if len(errors) < num_images else ""),
+    )
+
+
+# --- search --------------------------------------------------------------------------------
+
+
+def no_gallery(path: Path) -> PplrError:
+    """Return the error for a gallery that is neither a folder of images nor features."""
+    there = path.is_dir()
+    kind = DataError if there else MissingInputError
+    return kind(
+        what="This is no gallery." if path.exists() else "There is no such gallery.",
+        where="--gallery",
+        value=f"{path}, " + ("arrays of another kind" if there else "no folder"),
+        allowed="a folder of images, or features that `pplr extract` wrote",
+        next_step="name one, or make features: pplr extract FOLDER",
+    )
+
+
+def check_gallery_model(
+    path: Path, origin: Mapping[str, object], *, name: str, checksum: str
+) -> None:
+    """Raise a DataError where features are of another model than the query's.
+
+    Parameters
+    ----------
+    path
+        The features.
+    origin
+        What they say of their model.
+    name, checksum
+        Of the query's model.
+    """
+    if origin.get("checksum") != checksum:
+        raise DataError(
+            what="The gallery's features are of another model, whose distances mean nothing here.",
+            where=str(path),
+            value=f"model {origin.get('name')}, checksum {str(origin.get('checksum'))[:12]}",
+            allowed=f"model {name}, checksum {checksum[:12]}",
+            next_step="name that model with --model, or extract the features anew",
+        )
+
+
+def unreadable_gallery(path: Path, error: DataError) -> DataError:
+    """Return the error for features that are damaged, from what storage says of them."""
+    return DataError(
+        what="The gallery's features cannot be read.",
+        where=str(path),
+        value=error.value,
+        allowed="what `pplr extract` wrote",
+        next_step="extract them anew: pplr extract FOLDER --output PATH",
+    )
+
+
+def check_picture(path: Path) -> None:
+    """Raise a DataError where a picture cannot be drawn at a path, or would replace a user's."""
+    problem = None
+    if path.suffix.lower() != ".png":
+        problem = f"a name that ends in {path.suffix or 'nothing'}"
+    elif (path.exists() or path.is_symlink()) and not _is_drawn(path):
+        problem = "a file that `pplr search` has not drawn"
+    if problem:
+        raise DataError(
+            what="The picture cannot be drawn there.",
+            where=f"--draw {path}",
+            value=problem,
+            allowed="a new file, or one that was drawn before, whose name ends in .png",
+            next_step="name another one",
+        )
+
+
+def _is_drawn(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            return picture.info.get("Software") == DRAWN_BY
+    except (OSError, ValueError, SyntaxError):
+        return False
