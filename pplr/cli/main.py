@@ -6,6 +6,7 @@ import typer
 
 from pplr.cli.compare import compare
 from pplr.cli.configure import configure
+from pplr.cli.export import export
 from pplr.cli.extract import extract
 from pplr.cli.history import history
 from pplr.cli.inspect import inspect
@@ -23,6 +24,7 @@ app = typer.Typer(
 
 app.command()(compare)
 app.command()(configure)
+app.command()(export)
 app.command()(extract)
 app.command()(history)
 app.command()(inspect)

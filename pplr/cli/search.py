@@ -17,7 +17,7 @@ def search(
     model: Model = "",
     k: Annotated[int, typer.Option("--k", min=1, help="How many of the nearest.")] = 10,
     max_distance: Annotated[
-        float | None, typer.Option(min=0, help="Leave out what is farther, from 0 to 2.")
+        float | None, typer.Option(help="Leave out what is farther, from 0 to 2.")
     ] = None,
     draw: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw a picture of them, too.")
@@ -29,6 +29,9 @@ def search(
     """Print the images of a gallery that are nearest to an image, with their distances."""
     from pplr.inference.checks import check_file, check_picture
 
+    if max_distance is not None and not 0 <= max_distance <= 2:  # NaN, too
+        problem = f"{max_distance} is not from 0 to 2."
+        raise typer.BadParameter(problem, param_hint="--max-distance")
     for path in query:  # before torch is loaded
         check_file(path)
     if draw is not None:

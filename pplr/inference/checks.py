@@ -1,9 +1,11 @@
 """What a finished model cannot be used for, and what is said of it."""
 
+import importlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -217,3 +219,58 @@ def _is_drawn(path: Path) -> bool:
             return picture.info.get("Software") == DRAWN_BY
     except (OSError, ValueError, SyntaxError):
         return False
+
+
+# --- export --------------------------------------------------------------------------------
+
+TOLERANCE = 1e-4  # of a number of a feature, of length 1
+
+
+def import_extra(name: str) -> Any:
+    """Return a library of the extra `onnx`."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise SettingError(
+            what="The format needs a library that is not installed.",
+            where="--format onnx",
+            value=f"no {name}",
+            allowed="onnx, onnxscript and onnxruntime; `torch` needs none of them",
+            next_step="pip install -e '.[onnx]'",
+        ) from None
+
+
+def not_exportable(backbone: str, form: str, error: Exception) -> DataError:
+    """Return the error for a network that torch cannot write down as a graph."""
+    reason = next(iter(str(error).splitlines()), "")[:160]
+    return DataError(
+        what="This model cannot be exported.",
+        where=f"backbone: {backbone}, --format {form}",
+        value=f"{type(error).__name__}: {reason}",
+        allowed="a network that torch.export can trace for batches of any size",
+        next_step="try the other format, or use the model by `pplr extract`",
+    )
+
+
+def check_exported(difference: float, form: str) -> None:
+    """Raise a DataError where an exported model's features are not the original's."""
+    if not difference <= TOLERANCE:  # NaN
+        raise DataError(
+            what="The exported model gives other features than the original, and was removed.",
+            where=f"--format {form}",
+            value=f"a largest difference of {difference:.3g}",
+            allowed=f"at most {TOLERANCE:g}",
+            next_step="try the other format, or other versions of torch and onnxruntime",
+        )
+
+
+def check_format(form: str, known: Collection[str]) -> None:
+    """Raise a SettingError for a format that is not known."""
+    if form not in known:
+        raise SettingError(
+            what="There is no such format.",
+            where="--format",
+            value=form,
+            allowed=" | ".join(known),
+            next_step="use one of these",
+        )

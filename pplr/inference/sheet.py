@@ -15,7 +15,7 @@ from pplr.storage.replacing import replacing
 
 PER_LINE = 10
 TILE_HEIGHT, MIN_WIDTH = 224, 76  # pixels
-MARGIN, GAP, LABEL = 20, 10, 50
+MARGIN, GAP, TITLE, LABEL = 20, 10, 34, 50  # the title above, the label below a tile
 BACKGROUND, TEXT, FAINT, QUERY, EMPTY = "white", "#1a1a1a", "#767676", "#0b5cad", "#e4e4e4"
 
 Place = tuple[int, int]  # x and y of an upper left corner
@@ -62,7 +62,7 @@ def _title(answer: Answer, gallery: Gallery) -> str:
 
 def _block_height(answer: Answer) -> int:
     lines = max(1, -(-len(answer.matches) // PER_LINE))
-    return 34 + lines * (TILE_HEIGHT + LABEL + GAP)
+    return TITLE + lines * (TILE_HEIGHT + LABEL + GAP) + 2 * GAP
 
 
 def _draw_block(
@@ -70,7 +70,7 @@ def _draw_block(
 ) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN, top), title, fill=TEXT, font=_font(18))
-    top += 34
+    top += TITLE
     left = MARGIN + tile[0] + 3 * GAP
     _draw_tile(sheet, answer.query, (MARGIN, top), tile, label=("query", ""), frame=QUERY)
     line = left - round(1.5 * GAP)

@@ -78,7 +78,14 @@ def test_mistakes_end_in_one_message(search, tmp_path, changes, text):
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("--gallery", "x"), ("--query", "x", "--gallery", "x", "--k", "0")]
+    "words",
+    [
+        (),
+        ("--gallery", "x"),
+        ("--query", "x", "--gallery", "x", "--k", "0"),
+        ("--query", "x", "--gallery", "x", "--max-distance", "nan"),
+        ("--query", "x", "--gallery", "x", "--max-distance", "2.1"),
+    ],
 )
 def test_a_wrong_command_line_is_exit_code_2(search, words):
     code, _, err = search(*words)
