@@ -22,7 +22,7 @@ def test_configure_writes_both_files_and_tells_what_it_found(repository, run):
     assert code == 0
     assert err.startswith("warning: not the counts of the published data set: 3 training images (")
     assert err.count("\n") == 1
-    assert out.startswith(COUNTS + "on disk, about 658 MB in data/, and as much again")
+    assert out.startswith(COUNTS + "on disk, about 659 MB in data/, and as much again")
     assert "\n  train-epoch           2 × 282 MB\n" in out
     assert out.endswith("params.yaml and schedule.yaml: market1501, 2 epochs\nnext: dvc repro\n")
     params = load_params(repository / "params.yaml")
