@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, settings
 
 from stages import compiled
 from tests.tiny import make_workspace, run_all
+from tests.watching import refuse_hosts, watching
 
 compiled.keep_apart()  # as stages do, before anything loads Numba
+refuse_hosts()
 
 # No test fails because a machine is slow, or busy.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,8 +38,15 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory):
-    """A workspace in which every stage has run; whoever changes it takes a copy."""
+def tiny_run_seen(tmp_path_factory):
+    """A workspace in which every stage has run, and what was seen of the world outside."""
     folder = make_workspace(tmp_path_factory.mktemp("tiny_run"))
-    run_all(folder)
-    return folder
+    with watching() as seen:
+        run_all(folder)
+    return folder, seen
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_run_seen):
+    """A workspace in which every stage has run; whoever changes it takes a copy."""
+    return tiny_run_seen[0]
