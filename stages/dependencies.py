@@ -31,6 +31,7 @@ EXEMPT = (
     "pplr/datasets/image_checks.py",
     "pplr/datasets/protocol.py",
     "pplr/datasets/remarks.py",
+    "pplr/inference/checks.py",
     "pplr/network/checks.py",
     "pplr/network/weight_checks.py",
     "pplr/runs/checks.py",
