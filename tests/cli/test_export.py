@@ -6,8 +6,6 @@ import pytest
 
 from tests.tiny import working_in
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def export(tiny_run, tmp_path, run):

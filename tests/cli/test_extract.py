@@ -6,8 +6,6 @@ import zarr
 from tests.inference.people import BROKEN, draw_people
 from tests.tiny import working_in
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def extract(tiny_run, tmp_path, run):

@@ -8,8 +8,6 @@ from PIL import Image
 from tests.inference.people import BROKEN, draw_people
 from tests.tiny import working_in
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def search(tiny_run, tmp_path, run):

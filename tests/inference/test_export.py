@@ -28,8 +28,6 @@ from tests.network.small import small_backbone, small_state
 from tests.packing import files_below
 from tests.tiny import ROOT
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def small_network(backbone):
     """Return a model of three parts, in whose 64 rows they do not go, with a power mean."""

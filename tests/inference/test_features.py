@@ -20,8 +20,6 @@ from pplr.storage.images import PackedImages, complete_split, create_split
 from tests.inference.people import BROKEN, COUNT
 from tests.packing import files_below
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def copy(people, tmp_path):

@@ -11,8 +11,6 @@ from pplr.inference.models import git_revision, open_model
 from pplr.storage.layout import RunPaths
 from tests.tiny import working_in
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.mark.parametrize(
     ("word", "name"),

@@ -16,8 +16,6 @@ from pplr.inference.search import Answer, Gallery, Match, open_gallery, read_que
 from pplr.inference.search_words import DISTANCE, answer_words, answers_as_json
 from tests.inference.people import COUNT
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture(scope="module")
 def stored(model, people, tmp_path_factory):
