@@ -1,6 +1,10 @@
 """`pplr history`: the table of a run, finished or in progress."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pplr.storage.layout import RunPaths
 
 
 def history() -> None:
@@ -20,7 +24,7 @@ def history() -> None:
     if not rows and not paths.history.is_file():
         raise no_history(paths.history)
     # without arrays the table alone may have come from DVC's cache
-    shown = rows or read_history(paths.history)
+    shown = rows or read_history(paths.history, _recorded(paths))
     print(format_history(shown))
     print(NOTE)
     unfinished = run.how_far() if run and rows else None
@@ -36,6 +40,14 @@ def history() -> None:
         print(WHERE)
     if run and run.settings.weights == DEMO_WEIGHTS:
         print(STAND_IN)
+
+
+def _recorded(paths: "RunPaths") -> str:
+    """Return the MD5 of the history that dvc.lock records; empty where it records none."""
+    from pplr.settings.tracking import recorded_outputs
+
+    digests = {path: digest for _, path, digest in recorded_outputs(paths.lock)}
+    return digests.get(str(paths.history), "")
 
 
 RAND_INDEX = "Rand index: pseudo-labels against the true identities, which training never sees"

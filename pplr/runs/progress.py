@@ -1,6 +1,7 @@
 """How far a run is, and its history as a table: words for people, that no stage depends on."""
 
 import csv
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,14 +82,23 @@ def _read(path: Path) -> str | None:
 # --- the table -----------------------------------------------------------------------------
 
 
-def read_history(path: Path) -> list[dict[str, str]]:
+def read_history(path: Path, recorded: str = "") -> list[dict[str, str]]:
     """Return the rows of a history.csv; an empty text where a row has no value.
+
+    Parameters
+    ----------
+    path
+        The file.
+    recorded
+        The MD5 that dvc.lock records of it; empty where none is known.
 
     Raises
     ------
     DataError
-        It is no such table.
+        It is no such table, or not the one that is recorded.
     """
+    if recorded and hashlib.md5(path.read_bytes()).hexdigest() != recorded:
+        raise damaged(path.name, path, "its content is not what dvc.lock records")
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 
 import pytest
@@ -29,6 +30,24 @@ def test_history_prints_the_table_and_where_things_lie(repository, run, weights)
     assert "data/alternations/<e>/clusters.zarr" in out
     assert "for looking only" in out
     assert ("stand-in for ImageNet weights" in out) == (weights != "random")
+
+
+def test_a_history_without_arrays_is_the_one_that_is_recorded(repository, run):
+    run("configure", "demo")
+    history = repository / "data" / "history.csv"
+    history.parent.mkdir()
+    history.write_text("alternation,mAP,rank1\ninit,0.25,0.5\n")
+    digest = hashlib.md5(history.read_bytes()).hexdigest()
+    lock = repository / "dvc.lock"
+    lock.write_text(
+        "schema: '2.0'\nstages:\n  summarize:\n    cmd: x\n    outs:\n"
+        f"    - path: data/history.csv\n      md5: {digest}\n"
+    )
+    assert run("history")[0] == 0
+    history.write_text(history.read_text().replace("0.25", "0.35"))
+    code, _, err = run("history")
+    assert code == 1
+    assert "not what dvc.lock records" in err
 
 
 TABLE = """\
