@@ -35,6 +35,7 @@ EXEMPT = (
     "pplr/network/checks.py",
     "pplr/network/weight_checks.py",
     "pplr/runs/checks.py",
+    "pplr/runs/comparison_checks.py",
     "pplr/runs/progress.py",
     "pplr/settings/",
     "pplr/storage/checks.py",

@@ -29,4 +29,5 @@ def disk(counts: Mapping[str, int]) -> DiskEstimate:
     """Return what the run will need on the disk for so many images of each split."""
     from pplr.settings.disk import estimate_disk  # and with it Zarr, which others need not wait for
 
-    return estimate_disk(params(), schedule(), counts)
+    # not `params()`: what a stage asks of it stands in its list, and no number depends on this
+    return estimate_disk(load_params(PATHS.params), schedule(), counts)

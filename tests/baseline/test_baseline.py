@@ -13,7 +13,7 @@ def check(*arguments):
     """Return exit code and output, of a process of its own, for its arithmetic is portable."""
     command = [sys.executable, "-m", "tests.baseline.check", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    return done.returncode, done.stderr + done.stdout
 
 
 def test_the_stages_give_what_the_baseline_holds():

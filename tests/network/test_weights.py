@@ -93,7 +93,8 @@ def test_a_deeper_networks_weights_do_not_fit_though_all_keys_are_there(small, l
     # Every key of the smaller network is in the larger one's weights, in the same shape.
     with torch.device("meta"):  # names and shapes without the numbers
         backbone = make_backbone(small, height=32, width=16)
-        state = torchvision.models.get_model(large, weights=None).state_dict()
+        named = torchvision.models.get_model(large, weights=None).state_dict()
+    state = {name: torch.zeros(one.shape, dtype=one.dtype) for name, one in named.items()}
     assert set(backbone.state_dict()) <= set(state)
     with pytest.raises(WeightsError, match=r"0 missing: none\n +[0-9]+ unexpected: layer"):
         load_weights(backbone, state, where="w.pth")
