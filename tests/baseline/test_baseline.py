@@ -31,7 +31,7 @@ def test_the_baseline_is_small():
     ("change", "stage"),
     [
         ("demo_camera=0.9", "images of dataset"),
-        ("eps=0.5", "clusters of 00"),
+        ("eps=0.7", "clusters of 00"),
         ("k=4", "agreement of 00"),
         ("seed=2", "training of 00"),
         ("rerank=true", "evaluation of init"),
