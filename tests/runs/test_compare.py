@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
 from pplr.errors import DataError, MissingInputError, SettingError
@@ -13,7 +14,7 @@ from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from pplr.storage.checksums import write_checksums
 from pplr.storage.images import chunk_file
 from pplr.storage.json_files import read_json, write_json
-from tests.tiny import working_in
+from tests.tiny import ROOT, working_in
 
 RANKING = ("average_precision", "gallery_ranked_list")
 
@@ -204,6 +205,16 @@ def test_tolerances_of_a_file_and_of_the_command_line(tmp_path):
     file.write_text("features: 0.001\nmAP: 1e-2\n")
     assert read_tolerances(file, ["mAP=0.5"]) == {"features": 0.001, "mAP": 0.5}
     assert read_tolerances(None, []) == {}
+
+
+def test_the_workflow_compares_with_the_documented_tolerances():
+    allowed = read_tolerances(ROOT / "docs" / "tolerances.yaml", [])
+    assert allowed.keys() <= MEASURES.keys()
+    workflow = YAML(typ="safe").load(ROOT / ".github" / "workflows" / "regression.yml")
+    steps = workflow["jobs"]["regression"]["steps"]
+    commands = "\n".join(step.get("run", "") for step in steps)
+    assert 'pplr compare "$BASE" . --tolerances docs/tolerances.yaml' in commands
+    assert commands.index("dvc pull") < commands.index("dvc repro") < commands.index("pplr compare")
 
 
 @pytest.mark.parametrize(
