@@ -9,6 +9,7 @@ from pplr.network.extraction import extract_global_features
 from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
+from pplr.storage.replacing import check_room
 from stages import settings
 
 RANKS = {"rank1": 1, "rank5": 5, "rank10": 10}
@@ -22,7 +23,9 @@ def main(name: str) -> None:
     """
     query = settings.PATHS.split("query")
     (q_pids,) = read_arrays(query, "pids")
-    precisions, ranked_list = np.full(len(q_pids), -1.0), np.full((len(q_pids), 1), np.int32(-1))
+    Q = len(q_pids)
+    check_room(settings.PATHS.ranking(name), Q * (8 + 4 * DEPTH))  # before the work
+    precisions, ranked_list = np.full(Q, -1.0), np.full((Q, 1), np.int32(-1))
     results: dict[str, float | None] = {**dict.fromkeys(("mAP", *RANKS)), "num_valid_queries": 0}
     words = "nothing to evaluate, no query has a known identity"
     if (q_pids >= 0).any():

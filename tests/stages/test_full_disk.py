@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 REFUSED = 3  # exit code where nothing may be mounted
 BEFORE_THE_WORK = ("extract-features", "train-epoch", "evaluate")
-SMALL = ("check-settings", "cluster", "evaluate", "summarize")  # need no more than any stage
+SMALL = ("check-settings", "cluster", "summarize")  # need no more than any stage
 
 
 @pytest.fixture(scope="module")
