@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.measuring import GiB, table
 from pplr.settings.configure import make_settings
@@ -54,7 +56,7 @@ def write_run(root: Path, N: int, D: int) -> None:
 def _write_alternation(
     paths: RunPaths,
     name: str,
-    people: np.ndarray,
+    people: NDArray[np.int32],
     D: int,
     rng: np.random.Generator,
     *,
@@ -67,7 +69,7 @@ def _write_alternation(
     labels = np.where(rng.random(N) < 0.1, -1, people).astype(np.int32)
     # k different rows each
     lists = (rng.integers(N, size=(N, P + 1, 1)) + np.arange(k) * 7) % N
-    arrays = {
+    arrays: dict[str, dict[str, NDArray[Any]]] = {
         "features": {"global": halves[:, 0].copy(), "parts": halves[:, 1:].copy()},
         "clusters": {"pseudo_labels": labels, "ranked_list": lists[:, 0].astype(np.int32)},
         "agreement": {
