@@ -8,6 +8,7 @@ Prints a table in Markdown.
 """
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -107,7 +108,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path.cwd() if arguments.here else Path(folder)
         if not arguments.here:
-            write_run(root, arguments.images, arguments.features)
+            # in a process of its own: those that it measures begin with this one's memory
+            size = (root, arguments.images, arguments.features)
+            writer = multiprocessing.get_context("spawn").Process(target=write_run, args=size)
+            writer.start()
+            writer.join()
         rows = []
         for command in COMMANDS:
             seconds, memory = measure(root, command)
