@@ -24,6 +24,7 @@ from torch import Tensor
 from benchmarks.measuring import table
 from pplr.network.checkpoint import read_model
 from pplr.network.model import ReIDModel, classify
+from pplr.runs.clusters import summarize_clusters
 from pplr.settings.schedule import load_schedule
 from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
@@ -51,13 +52,10 @@ def majority_identities(
     pseudo_labels
         (N,) int32 in 0…C-1, -1 for outliers.
     pids
-        (N,) int32 true identities.
+        (N,) int32 true identities, -1 unknown; where none of a cluster's is known, it is -1.
     """
-    counts = np.zeros((pseudo_labels.max() + 1, pids.max() + 1), np.int64)
-    kept = pseudo_labels >= 0
-    np.add.at(counts, (pseudo_labels[kept], pids[kept]), 1)
-    majority: NDArray[np.int32] = counts.argmax(axis=1).astype(np.int32)
-    return majority
+    clusters = summarize_clusters(pseudo_labels, None, pids)
+    return np.array([-1 if one.pid is None else one.pid for one in clusters], np.int32)
 
 
 def agreement_figures(

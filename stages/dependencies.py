@@ -49,6 +49,7 @@ EXEMPT = (
     "stages/guard.py",
     "stages/launch.py",
     "stages/order.py",
+    "stages/processes.py",
     "stages/settings.py",
 )
 # They decide where and how fast a stage runs, and nothing else.

@@ -25,16 +25,14 @@ if __name__ == "__main__":  # a library that is interrupted while it is loaded f
 
 import contextlib
 import importlib
-import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from pplr.errors import PplrError, worded
-from pplr.settings.checks import launcher_error
 from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
 from pplr.storage.room import check_free, refusals_named
-from stages import arithmetic, compiled, guard, order, settings
+from stages import arithmetic, compiled, guard, order, processes, settings
 
 START = time.monotonic()
 
@@ -52,7 +50,7 @@ def main(stage: str, *arguments: str) -> int:
         before = guard.read_settings()
         machine = settings.params().select(MachineSettings)
         if stage in PARALLEL and machine.launcher != "python" and not several:
-            return start_processes(machine.launcher, stage, *arguments)
+            return processes.start(machine.launcher, stage, *arguments)
         module = importlib.import_module(f"stages.{order.module(stage)}")
         if signal.getsignal(signal.SIGINT) is stop:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # a KeyboardInterrupt again
@@ -60,7 +58,7 @@ def main(stage: str, *arguments: str) -> int:
         with contextlib.ExitStack() as stack:
             stack.enter_context(refusals_named(settings.PATHS.data, 0))
             if several:
-                stack.enter_context(process_group(machine.device))
+                stack.enter_context(processes.joined(machine.device))
             figures = module.main(*arguments)
         guard.check_unchanged(stage, before)
         if not several or os.environ["RANK"] == "0":
@@ -75,45 +73,6 @@ def main(stage: str, *arguments: str) -> int:
         print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
         return 130
     return 0
-
-
-def start_processes(launcher: str, *arguments: str) -> int:
-    """Return the exit code of a stage that torchrun starts as several processes."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import main as torchrun
-
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torchrun's own default, without its warning
-    try:
-        torchrun([*shlex.split(launcher)[1:], "-m", "stages.launch", *arguments])
-    except ChildFailedError:  # the child has said why
-        return 1
-    except SignalException:  # its processes have been ended
-        raise KeyboardInterrupt from None
-    except Exception as error:  # what torchrun finds only now: an address that is none, say
-        raise launcher_error(launcher, str(error)) from None
-    return 0
-
-
-@contextlib.contextmanager
-def process_group(device: str) -> Iterator[None]:
-    """Join the processes that torchrun has started; all but the first keep silent."""
-    import torch
-    import torch.distributed as dist
-
-    on_gpu = device.startswith("cuda")
-    if on_gpu:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # `cuda` is this one from now on
-    dist.init_process_group("nccl" if on_gpu else "gloo")
-    try:
-        with contextlib.ExitStack() as stack:
-            if dist.get_rank() > 0:
-                nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: PTH123
-                stack.enter_context(contextlib.redirect_stdout(nowhere))
-                stack.enter_context(contextlib.redirect_stderr(nowhere))
-            yield
-    finally:
-        dist.destroy_process_group()
 
 
 def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> None:

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from pplr.datasets.image_table import ImageTable
+from pplr.datasets.pixels import resized
 from pplr.errors import PplrError
 from pplr.progress import track
 from pplr.storage.images import IMAGES_PER_CHUNK, chunk_file
@@ -115,7 +114,5 @@ def _decode(table: ImageTable, size: tuple[int, int], block: Block) -> dict[int,
                 errors[row] = error
                 chunk.seek(image_bytes, os.SEEK_CUR)
                 continue
-            if image.size != size:
-                image = image.resize(size, Image.Resampling.BICUBIC)
-            chunk.write(image.tobytes())
+            chunk.write(resized(image, size).tobytes())
     return errors

@@ -11,6 +11,11 @@ from pplr.datasets.image_checks import unknown_range
 WHITE_IS_ZERO = 0  # TIFF's photometric interpretation of a negative
 
 
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image of a size (width, height), as every image comes to a model."""
+    return image if image.size == size else image.resize(size, Image.Resampling.BICUBIC)
+
+
 def to_rgb(image: Image.Image, path: Path) -> Image.Image:
     """Return an image in opaque 8-bit RGB, as it looks on a white page.
 

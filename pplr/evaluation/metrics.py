@@ -115,8 +115,7 @@ def retrieval_metrics_in_blocks(
         rows = slice(start, start + len(block))
         distances = np.ascontiguousarray(block, np.result_type(block, np.float32))
         ids = (q_pids[rows], g_pids, q_camids[rows], g_camids, own[rows])
-        nearest = _nearest(distances, *ids, min(depth, len(g_pids)))
-        scores.append((*_score_queries(distances, *ids), nearest))
+        scores.append(_score_queries(distances, *ids, min(depth, len(g_pids))))
         start = rows.stop
     assert start == len(q_pids), "the blocks are not of these queries"
     precisions, first_hits, ranked_list = map(np.concatenate, zip(*scores, strict=True))
@@ -163,7 +162,7 @@ def _summary(
 
 
 @njit(cache=True, parallel=True)
-def _nearest(
+def _score_queries(
     distmat: NDArray[np.float32],
     q_pids: NDArray[np.int64],
     g_pids: NDArray[np.int64],
@@ -172,79 +171,43 @@ def _nearest(
     own: NDArray[np.int64],
     depth: int,
 ) -> Any:
-    """Return (Q, depth) the nearest gallery rows that are not left out, -1 where there are none."""
-    Q = len(q_pids)
-    nearest = np.full((Q, depth), np.int32(-1))
-    for i in prange(Q):
-        if depth:
-            left_out = _left_out(
-                (g_pids == q_pids[i]) & (q_pids[i] != -1),
-                (g_camids == q_camids[i]) & (q_camids[i] != -1),
-                own[i],
-            )
-            rows = np.flatnonzero(~left_out)
-            distances = distmat[i][rows]
-            if len(rows) > depth:  # the rest need not be sorted
-                near = distances <= np.partition(distances, depth - 1)[depth - 1]
-                rows, distances = rows[near], distances[near]
-            # stable: equal distances go by lower gallery row
-            order = np.argsort(distances, kind="mergesort")[:depth]
-            nearest[i, : len(order)] = rows[order]
-    return nearest
+    """Return of each query its average precision, its first hit and its nearest gallery rows.
 
-
-@njit(cache=True)
-def _left_out(same_person: NDArray[np.bool_], same_camera: NDArray[np.bool_], own: int) -> Any:
-    """Return (G,) which gallery images the protocol leaves out for a query."""
-    left_out = same_person & same_camera
-    if own >= 0:
-        left_out[own] = True
-    return left_out
-
-
-@njit(cache=True, parallel=True)
-def _score_queries(
-    distmat: NDArray[np.float32],
-    q_pids: NDArray[np.int64],
-    g_pids: NDArray[np.int64],
-    q_camids: NDArray[np.int64],
-    g_camids: NDArray[np.int64],
-    own: NDArray[np.int64],
-) -> Any:
-    """Return (Q,) average precisions and (Q,) ranks, from 0, of the first hit, or NO_HIT."""
+    (Q,) precisions; (Q,) ranks, from 0, of the first hit, or NO_HIT; (Q, depth) rows, -1 where
+    there are no more.
+    """
     Q = len(q_pids)
     precisions = np.zeros(Q)
     first_hits = np.full(Q, NO_HIT, np.int64)
+    nearest = np.full((Q, depth), np.int32(-1))
     for i in prange(Q):
-        ranks = _ranks_of_correct(
-            distmat[i],
-            (g_pids == q_pids[i]) & (q_pids[i] != -1),
-            (g_camids == q_camids[i]) & (q_camids[i] != -1),
-            own[i],
-        )
+        same_person = (g_pids == q_pids[i]) & (q_pids[i] != -1)
+        left_out = same_person & (g_camids == q_camids[i]) & (q_camids[i] != -1)
+        if own[i] >= 0:
+            left_out[own[i]] = True
+        ranks = _ranks_of_correct(distmat[i], same_person & ~left_out, left_out)
         for hit in range(len(ranks)):
             precisions[i] += (hit + 1) / ranks[hit] / len(ranks)
         if len(ranks):
             first_hits[i] = ranks[0] - 1
-    return precisions, first_hits
+        if depth:
+            rows = _nearest(distmat[i], left_out, depth)
+            nearest[i, : len(rows)] = rows
+    return precisions, first_hits, nearest
 
 
 @njit(cache=True)
 def _ranks_of_correct(
-    distances: NDArray[np.float32],
-    same_person: NDArray[np.bool_],
-    same_camera: NDArray[np.bool_],
-    own: int,
+    distances: NDArray[np.float32], is_correct: NDArray[np.bool_], left_out: NDArray[np.bool_]
 ) -> Any:
     """Return the ranks, from 1 and ascending, of one query's correct images.
 
     They come from counting what is before each of the correct images, a few, so that the row need
     not be sorted.
     """
-    left_out = _left_out(same_person, same_camera, own)
     row = distances.copy()
     row[left_out] = np.nan  # before nothing
-    correct = np.flatnonzero(same_person & ~left_out)
+    correct = np.flatnonzero(is_correct)
     ranks = np.empty(len(correct), np.int64)
     for c, image in enumerate(correct):
         before = np.int32(0)
@@ -254,3 +217,15 @@ def _ranks_of_correct(
             before += np.int32(row[g] < row[image])
         ranks[c] = before + 1
     return np.sort(ranks)
+
+
+@njit(cache=True)
+def _nearest(distances: NDArray[np.float32], left_out: NDArray[np.bool_], depth: int) -> Any:
+    """Return one query's nearest gallery rows, at most `depth`, without those left out."""
+    rows = np.flatnonzero(~left_out)
+    kept = distances[rows]
+    if len(rows) > depth:  # the rest need not be sorted
+        near = kept <= np.partition(kept, depth - 1)[depth - 1]
+        rows, kept = rows[near], kept[near]
+    # stable: equal distances go by lower gallery row
+    return rows[np.argsort(kept, kind="mergesort")[:depth]]

@@ -13,6 +13,7 @@ from PIL import Image
 from pplr.datasets.files import open_rgb
 from pplr.datasets.folder import read_folder
 from pplr.datasets.image_table import ImageTable
+from pplr.datasets.pixels import resized
 from pplr.errors import PplrError
 from pplr.inference.checks import check_decoded, check_file
 from pplr.inference.models import FinishedModel
@@ -92,7 +93,7 @@ def _decode_or_say(
     open_image: Callable[[], Image.Image], size: Size
 ) -> NDArray[np.uint8] | PplrError:
     try:
-        return _resized(open_image(), size)
+        return np.asarray(resized(open_image(), size))
     except PplrError as error:
         return error
 
@@ -108,11 +109,4 @@ def read_image(path: Path, size: Size) -> NDArray[np.uint8]:
         It cannot be decoded.
     """
     check_file(path)
-    return _resized(open_rgb(path), size)
-
-
-def _resized(image: Image.Image, size: Size) -> NDArray[np.uint8]:
-    """Return an image as prepare-data resizes it."""
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(image)
+    return np.asarray(resized(open_rgb(path), size))

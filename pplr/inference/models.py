@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pplr.errors import MissingInputError
 from pplr.inference.checks import check_device, unknown_model
 from pplr.network.checkpoint import read_model, read_settings
 from pplr.network.checks import check_extracted
+from pplr.network.extraction import unit_features
 from pplr.network.model import ReIDModel
 from pplr.runs import Run, open_run
 from pplr.storage.layout import ModelFiles, RunPaths
@@ -89,8 +89,8 @@ class FinishedModel:
             (B,H,W,3) uint8, RGB, of the model's size.
         """
         with torch.inference_mode():
-            embeddings = self.network(self.network.normalised(images, self.device))
-            found: NDArray[np.float32] = F.normalize(embeddings, dim=2).cpu().numpy()
+            features = unit_features(self.network, images, device=self.device)
+        found: NDArray[np.float32] = features.cpu().numpy()
         check_extracted(found, np.arange(len(found)), what=f"model {self.name}")
         return found
 

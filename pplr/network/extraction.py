@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pplr.network.checks import check_extracted
 from pplr.network.model import ReIDModel, autocast
@@ -71,6 +72,15 @@ def extract_global_features(
     return global_features
 
 
+def unit_features(
+    model: ReIDModel, images: NDArray[np.uint8], *, device: str, precision: str = "float32"
+) -> Tensor:
+    """Return features (n,1+P,D) of images (n,H,W,3) uint8: the BNNecks' outputs, L2-normalised."""
+    with autocast(device, precision):
+        embeddings = model(model.normalised(images, device))
+    return F.normalize(embeddings.float(), dim=2)
+
+
 def _batches(
     model: ReIDModel, images: PackedImages, *, device: str, precision: str, what: str
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -83,9 +93,8 @@ def _batches(
         own = np.arange(bounds[rank()], bounds[rank() + 1])
         # around the batch alone: a model moved in inference mode could not be trained afterwards
         with torch.inference_mode():
-            with autocast(device, precision):
-                embeddings = model(model.normalised(images[own], device))  # (n,1+P,D)
-            features = gather_rows(F.normalize(embeddings.float(), dim=2), np.diff(bounds).tolist())
+            features = unit_features(model, images[own], device=device, precision=precision)
+            features = gather_rows(features, np.diff(bounds).tolist())
         rows = np.arange(bounds[0], bounds[-1])
         found = features.cpu().numpy()
         check_extracted(found, rows, what=what)

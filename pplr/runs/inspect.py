@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pplr.runs.checks import not_clustered, unknown_cluster, unknown_image, unknown_row
 from pplr.runs.clusters import ClusterSummary, nearest_clusters, summarize_clusters
-from pplr.runs.history import adjusted_rand_index
+from pplr.runs.history import clustering_row
 from pplr.runs.pieces import Alternation
 from pplr.runs.run import Run
 from pplr.settings.presets import PRESETS
@@ -63,23 +63,18 @@ def inspect_alternation(run: Run, name: str, *, extremes: int = 5) -> Facts:
     labels, pids = _labels(alternation), _read(run.split("train").pids)
     agreement = _agreement(alternation)
     clusters = summarize_clusters(labels, agreement, pids)
-    known = pids >= 0
     facts: Facts = {
         "alternation": name,
         "there": list(alternation.there),
         "images": len(labels),
-        "clusters": len(clusters),
-        "outliers": int((labels < 0).sum()),
+        **clustering_row(labels, None, pids),
         "sizes": [one.size for one in sorted(clusters, key=lambda one: -one.size)],
-        "adjusted_rand_index": adjusted_rand_index(labels[known], pids[known])
-        if known.any()
-        else None,
         "largest": _first(clusters, key=lambda one: -one.size, count=extremes),
         "training": alternation.training,
         "evaluation": alternation.evaluation,
     }
-    if known.any():
-        mixed = [one for one in clusters if one.purity is not None]
+    mixed = [one for one in clusters if one.purity is not None]
+    if mixed:
         facts["most_mixed"] = _first(mixed, key=lambda one: one.purity or 0.0, count=extremes)
     if agreement is not None:
         order = np.argsort(agreement.mean(axis=1), kind="stable")
@@ -87,8 +82,9 @@ def inspect_alternation(run: Run, name: str, *, extremes: int = 5) -> Facts:
             {"mean": float(part.mean(dtype=np.float64)), "histogram": _histogram(part)}
             for part in agreement.T
         ]
-        facts["lowest"] = _images(run, labels, agreement, order[:extremes])
-        facts["highest"] = _images(run, labels, agreement, order[::-1][:extremes])
+        lowest, highest = order[:extremes], order[::-1][:extremes]
+        images = _images(run, labels, agreement, np.r_[lowest, highest])
+        facts |= {"lowest": images[: len(lowest)], "highest": images[len(lowest) :]}
     return facts
 
 

@@ -1,9 +1,6 @@
 """A run of another git revision or of a DVC experiment, without a checkout."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pplr.runs.comparison_checks import (
     no_repository,
@@ -11,7 +8,12 @@ from pplr.runs.comparison_checks import (
     revision_without_run,
     unknown_revision,
 )
-from pplr.settings.tracking import recorded_outputs, repository
+from pplr.settings.tracking import (
+    cached_object,
+    files_of_output,
+    recorded_outputs,
+    repository,
+)
 from pplr.storage.layout import RunPaths
 
 
@@ -64,23 +66,11 @@ def link_revision(root: Path, revision: str, folder: Path) -> list[str]:
 
 def _link(cache: Path, digest: str, output: Path) -> bool:
     """Lay out an output by links to objects of the cache; return whether all of it is there."""
-    entries = list(_files(cache, digest))
-    sources = {name: cache / one[:2] / one[2:] for name, one in entries}
-    if not entries or not all(source.is_file() for source in sources.values()):
+    files = files_of_output(cache, digest)
+    sources = {output / name: cached_object(cache, one) for name, one in files.items()}
+    if not sources or not all(source.is_file() for source in sources.values()):
         return False
-    for name, source in sources.items():
-        target = output / name
+    for target, source in sources.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(source)
     return True
-
-
-def _files(cache: Path, digest: str) -> Iterator[tuple[str, str]]:
-    """Yield the name below an output and the digest of each of its files; none where unknown."""
-    if not digest.endswith(".dir"):
-        yield "", digest
-        return
-    listing = cache / digest[:2] / digest[2:]
-    if listing.is_file():
-        entries: list[dict[str, Any]] = json.loads(listing.read_bytes())
-        yield from ((entry["relpath"], entry["md5"]) for entry in entries)

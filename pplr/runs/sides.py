@@ -55,10 +55,12 @@ def compare_sides(a: str, b: str, only: Collection[str] = PIECES) -> Comparison:
 
 def find_side(text: str) -> tuple[Run, str | None]:
     """Return the run that a text names, and the alternation if it names one."""
-    run, _, name = text.rpartition(":") if ":" in text else (text, "", "")
-    if not name and not Path(run).is_dir() and _is_alternation(run):
-        return open_run(), run
-    if Path(run).is_dir() or not run:
+    if Path(text).is_dir():
+        return open_run(text), None
+    if _is_alternation(text):
+        return open_run(), text
+    run, _, name = text.partition(":")
+    if not run or Path(run).is_dir():
         return open_run(run or "."), name or None
     return open_run(revision=run), name or None
 

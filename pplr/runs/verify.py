@@ -14,7 +14,7 @@ from pplr.errors import PplrError
 from pplr.progress import track
 from pplr.runs.checks import dvc_is_running
 from pplr.settings.schedule import INIT, load_schedule
-from pplr.settings.tracking import is_sound, recorded_outputs, repository
+from pplr.settings.tracking import files_of_output, is_sound, recorded_outputs, repository
 from pplr.storage.checksums import CHECKSUMS, folder_faults
 from pplr.storage.json_files import read_json
 from pplr.storage.layout import RunPaths
@@ -135,10 +135,8 @@ def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
 def _made_by_stages(lock: Path, cache: Path) -> set[str]:
     """Return the digests of the objects that outputs in dvc.lock consist of."""
     made = {digest for _, _, digest in recorded_outputs(lock)}
-    for digest in [one for one in made if one.endswith(".dir")]:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # missing or damaged
-            listed = json.loads((cache / digest[:2] / digest[2:]).read_bytes())
-            made |= {entry["md5"] for entry in listed}
+    for digest in list(made):
+        made.update(files_of_output(cache, digest).values())
     return made
 
 

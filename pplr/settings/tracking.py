@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,3 +55,21 @@ def is_sound(cached: Path) -> bool:
     with cached.open("rb") as file:
         digest = hashlib.file_digest(file, "md5").hexdigest()
     return digest == cached.parent.name + cached.name.removesuffix(".dir")
+
+
+def cached_object(cache: Path, digest: str) -> Path:
+    """Return where DVC's cache keeps an object."""
+    return cache / digest[:2] / digest[2:]
+
+
+def files_of_output(cache: Path, digest: str) -> dict[str, str]:
+    """Return the digest of each file of an output by its path below it, empty for a single file.
+
+    None of a folder whose list is not in the cache, or is damaged there.
+    """
+    if not digest.endswith(".dir"):
+        return {"": digest}
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        listed = json.loads(cached_object(cache, digest).read_bytes())
+        return {entry["relpath"]: entry["md5"] for entry in listed}
+    return {}
