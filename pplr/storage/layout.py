@@ -12,6 +12,8 @@ from pathlib import Path
 SPLITS = ("train", "query", "gallery")
 # The groups of an alternation, in the order in which the stages write them.
 GROUPS = ("features", "clusters", "agreement")
+# The pictures of a run, by the stages that draw them.
+FIGURES: tuple[str, ...] = ()
 
 
 # --- paths ---------------------------------------------------------------------------------
@@ -92,6 +94,10 @@ class RunPaths:
         """Return the group of a model's ranked gallery, query by query."""
         return self.data / "rankings" / f"{name}.zarr"
 
+    def figure(self, name: str) -> Path:
+        """Return a picture of the run, as `queries`; see FIGURES."""
+        return self.data / "figures" / f"{name}.png"
+
     @property
     def timings(self) -> Path:
         """The folder with one folder a stage of how long it took."""
@@ -104,6 +110,7 @@ class RunPaths:
     def outputs(self, names: Iterable[str]) -> list[Path]:
         """Return every path that the stages write, for the alternations and models named so."""
         once = [self.checked, self.dataset, self.history, self.metrics, self.timings]
+        once += [self.figure(name) for name in FIGURES]
         for name in names:
             once += [self.arrays(name, group) for group in GROUPS]
             once += [self.model(name), self.training(name)]

@@ -47,7 +47,7 @@ def test_more_answers_make_it_higher_and_more_of_the_nearest_wider(gallery):
     none = draw_sheet(answers(gallery, 0.05), gallery, (64, 128))
     assert two.height > 1.8 * one.height
     assert two.width == one.width
-    assert none.height == one.height
+    assert none.height <= one.height  # a line of words less
     assert columns_of(none, (255, 0, 0))[1] < none.width // 2
     assert not (np.asarray(none) == (0, 255, 0)).all(axis=2).any()
 
