@@ -37,6 +37,7 @@ EXEMPT = (
     "pplr/runs/checks.py",
     "pplr/runs/comparison_checks.py",
     "pplr/runs/progress.py",
+    "pplr/runs/revision.py",
     "pplr/settings/",
     "pplr/storage/checks.py",
     "pplr/storage/checksums.py",

@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 MARGIN, GAP, LINE = 20, 10, 19  # pixels; a line of words below a tile
 TITLE = 34  # above a strip
 BACKGROUND, TEXT, FAINT, EMPTY = "white", "#1a1a1a", "#767676", "#e4e4e4"
-MARKED, RIGHT, WRONG = "#0b5cad", "#1a7f37", "#c62828"
+# told apart by the colour-blind, too
+MARKED, RIGHT, WRONG = "#0b5cad", "#00795a", "#c24e00"
 
 Size = tuple[int, int]  # width and height, or x and y of an upper left corner
 

@@ -13,7 +13,7 @@ SPLITS = ("train", "query", "gallery")
 # The groups of an alternation, in the order in which the stages write them.
 GROUPS = ("features", "clusters", "agreement")
 # The pictures of a run, by the stages that draw them.
-FIGURES: tuple[str, ...] = ()
+FIGURES = ("queries", "clusters", "agreement", "outliers")
 
 
 # --- paths ---------------------------------------------------------------------------------
