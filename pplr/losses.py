@@ -88,10 +88,24 @@ def part_guided_label_refinement(
     Tensor
         Scalar, batch mean.
     """
-    with torch.no_grad():
-        weights = agreement.softmax(dim=1).unsqueeze(2)  # (B, P) -> (B, P, 1)
-        ensemble = (weights * part_logits.softmax(dim=2)).sum(dim=1)  # (B, P, C) -> (B, C)
-    return _refined_cross_entropy(global_logits, labels, ensemble, beta=beta)
+    refined = part_guided_labels(part_logits, labels, agreement, beta=beta)
+    return soft_cross_entropy(global_logits, refined)
+
+
+@torch.no_grad()
+def part_guided_labels(
+    part_logits: Tensor, labels: Tensor, agreement: Tensor, *, beta: float
+) -> Tensor:
+    """Return the labels (B, C) refined by the parts' predictions, Eq. 9; rows sum to 1.
+
+    Parameters
+    ----------
+    part_logits, labels, agreement, beta
+        As of `part_guided_label_refinement`.
+    """
+    weights = agreement.softmax(dim=1).unsqueeze(2)  # (B, P) -> (B, P, 1)
+    ensemble = (weights * part_logits.softmax(dim=2)).sum(dim=1)  # (B, P, C) -> (B, C)
+    return _refined(labels, ensemble, beta=beta)
 
 
 def mean_teacher_refinement(
@@ -116,8 +130,20 @@ def mean_teacher_refinement(
     Tensor
         Scalar, batch mean.
     """
-    teacher = teacher_logits.detach().softmax(dim=1)
-    return _refined_cross_entropy(global_logits, labels, teacher, beta=beta)
+    refined = mean_teacher_labels(teacher_logits, labels, beta=beta)
+    return soft_cross_entropy(global_logits, refined)
+
+
+@torch.no_grad()
+def mean_teacher_labels(teacher_logits: Tensor, labels: Tensor, *, beta: float) -> Tensor:
+    """Return the labels (B, C) refined by a mean teacher's prediction; rows sum to 1.
+
+    Parameters
+    ----------
+    teacher_logits, labels, beta
+        As of `mean_teacher_refinement`.
+    """
+    return _refined(labels, teacher_logits.softmax(dim=1), beta=beta)
 
 
 def part_to_part_refinement(
@@ -150,16 +176,18 @@ def part_to_part_refinement(
         weights = part_agreement.masked_fill(itself, -math.inf).softmax(dim=2)  # (B, P, P)
         others = weights @ part_logits.softmax(dim=2)  # (B, P, C)
     repeated = labels[:, None].expand(part_logits.shape[:2])  # (B,) -> (B, P)
-    return _refined_cross_entropy(part_logits, repeated, others, beta=beta)
+    return soft_cross_entropy(part_logits, _refined(repeated, others, beta=beta))
 
 
-def _refined_cross_entropy(
-    logits: Tensor, labels: Tensor, predictions: Tensor, *, beta: float
-) -> Tensor:
-    """Return the mean cross-entropy of (…, C) logits against β·labels + (1-β)·predictions."""
-    one_hot = functional.one_hot(labels, logits.shape[-1]).to(predictions.dtype)
-    refined = beta * one_hot + (1 - beta) * predictions
-    return -(refined * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
+def soft_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean cross-entropy of (…, C) logits against (…, C) distributions over classes."""
+    return -(targets * logits.log_softmax(dim=-1)).sum(dim=-1).mean()
+
+
+def _refined(labels: Tensor, predictions: Tensor, *, beta: float) -> Tensor:
+    """Return β·labels + (1-β)·predictions, (…, C)."""
+    one_hot = functional.one_hot(labels, predictions.shape[-1]).to(predictions.dtype)
+    return beta * one_hot + (1 - beta) * predictions
 
 
 def softmax_triplet(embeddings: Tensor, labels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from pplr.network.checkpoint import (
 )
 from pplr.network.parallel import rank
 from pplr.settings.groups import TrainingSettings
-from pplr.storage.arrays import read_arrays, read_digest
+from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import write_json
 from pplr.storage.replacing import check_room
@@ -67,6 +67,12 @@ def main(name: str, previous: str) -> dict[str, float]:
             optimizer=result.optimizer,
             teacher=result.teacher,
             classifiers=result.classifiers,
+        )
+        refined = result.refined
+        write_arrays(
+            settings.PATHS.arrays(name, "refined"),
+            {"refined_classes": refined.classes, "refined_weights": refined.weights},
+            digest=digest,
         )
         write_json(settings.PATHS.training(name), {**result.losses, "lr": result.lr})
     return {

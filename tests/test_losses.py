@@ -13,6 +13,7 @@ from pplr.losses import (
     mean_teacher_refinement,
     part_cross_entropy,
     part_guided_label_refinement,
+    part_guided_labels,
     part_to_part_refinement,
     softmax_triplet,
 )
@@ -235,6 +236,8 @@ def test_pglr_by_hand():
     )
     expected = 25 / 32 * math.log(4) + 7 / 32 * math.log(4 / 3)
     assert loss.item() == pytest.approx(expected, abs=1e-12)
+    refined = part_guided_labels(part_logits, torch.tensor([0]), agreement, beta=0.5)
+    torch.testing.assert_close(refined, torch.tensor([[25 / 32, 7 / 32]], dtype=torch.float64))
 
 
 def test_pglr_at_beta_one_is_cross_entropy():

@@ -13,13 +13,13 @@ from pplr.runs.checks import check_evaluation, check_training
 from pplr.settings.schedule import INIT, Schedule
 from pplr.storage.arrays import read_arrays, read_digest
 from pplr.storage.json_files import read_json
-from pplr.storage.layout import GROUPS, RunPaths
+from pplr.storage.layout import RunPaths
 
 Row = dict[str, str | int | float | None]
 
 # What an alternation writes, in this order. DVC removes a stage's outputs before it runs the stage:
 # so what lies behind a gap was left by an earlier run and is none of this one.
-STEPS = (*GROUPS, "training")
+STEPS = ("features", "clusters", "agreement", "training")
 
 
 def history_rows(paths: RunPaths, schedule: Schedule) -> list[Row]:

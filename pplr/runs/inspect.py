@@ -13,6 +13,7 @@ from pplr.runs.checks import not_clustered, unknown_cluster, unknown_image, unkn
 from pplr.runs.clusters import ClusterSummary, nearest_clusters, summarize_clusters
 from pplr.runs.history import clustering_row
 from pplr.runs.pieces import Alternation
+from pplr.runs.rows import InAlternation
 from pplr.runs.run import Run
 from pplr.settings.presets import PRESETS
 from pplr.storage.layout import SPLITS
@@ -177,7 +178,11 @@ def inspect_image(run: Run, row: int, name: str | None = None, *, k: int | None 
         "pid": _known(_read(train.pids)[row]),
         "alternation": name,
         "through": {
-            one: {"pseudo_label": at.pseudo_label, "agreement": _list(at.agreement)}
+            one: {
+                "pseudo_label": at.pseudo_label,
+                "agreement": _list(at.agreement),
+                "refined_label": _refined_label(at),
+            }
             for one, at in image.alternations.items()
         },
         "neighbours": {space: ranked.tolist() for space, ranked in lists.items()},
@@ -258,6 +263,14 @@ def _places(run: Run, name: str, rows: NDArray[np.int64]) -> dict[int, int] | No
     labels, counts = np.unique(_labels(run.alternation(name))[rows], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return {int(labels[i]): int(counts[i]) for i in order}
+
+
+def _refined_label(at: InAlternation) -> list[Facts] | None:
+    """Return the classes of most weight that an image was trained on, none where it was not."""
+    if at.refined_classes is None or at.refined_weights is None:
+        return None
+    pairs = zip(at.refined_classes, at.refined_weights, strict=True)
+    return [{"cluster": int(one), "weight": float(weight)} for one, weight in pairs if one >= 0]
 
 
 def _known(pid: Any) -> int | None:

@@ -96,12 +96,17 @@ def image_words(facts: dict[str, Any]) -> str:
         ]
         table.append([str(rank + 1), *cells])
     through = [
-        ["alternation", "cluster", *(space.replace("part", "agreement") for space in spaces[1:])]
+        [
+            *("alternation", "cluster"),
+            *(space.replace("part", "agreement") for space in spaces[1:]),
+            "refined label",
+        ]
     ]
     for name, seen in facts["through"].items():
         label = "" if seen["pseudo_label"] is None else str(seen["pseudo_label"])
         values = seen["agreement"] or [None] * (len(spaces) - 1)
-        through.append([name, label, *("" if v is None else f"{v:.3f}" for v in values)])
+        agreement = ["" if value is None else f"{value:.3f}" for value in values]
+        through.append([name, label, *agreement, _refined_label(seen["refined_label"])])
     return "\n".join(
         [
             f"image {facts['row']}: {facts['path']}, camera {_camera(facts['camid'])}{pid}",
@@ -114,6 +119,14 @@ def image_words(facts: dict[str, Any]) -> str:
             _images(known.values()),
         ]
     )
+
+
+def _refined_label(classes: Sequence[dict[str, Any]] | None) -> str:
+    """Return the classes of a refined label with their weights; empty before the epoch."""
+    if classes is None:
+        return ""
+    words = ", ".join(f"{one['cluster']}: {one['weight']:.2f}" for one in classes)
+    return words or "not trained on"
 
 
 def _clusters(clusters: Sequence[dict[str, Any]]) -> str:

@@ -93,6 +93,16 @@ class Alternation:
         return self._open("part_agreement")
 
     @property
+    def refined_classes(self) -> zarr.Array[Any]:
+        """(N,3) int32 classes of most weight in the label an image was last trained on; -1 none."""
+        return self._open("refined_classes")
+
+    @property
+    def refined_weights(self) -> zarr.Array[Any]:
+        """(N,3) float32 weights of these classes, in [0,1]."""
+        return self._open("refined_weights")
+
+    @property
     def training(self) -> dict[str, float] | None:
         """The mean losses and the learning rate of the epoch; None before it is trained."""
         path = self.paths.training(self.name)

@@ -15,6 +15,7 @@ from pplr.storage.arrays import open_arrays, read_digest, read_values
 FIELDS = {
     "clusters": {"pseudo_label": "pseudo_labels", "ranked_list": "ranked_list"},
     "agreement": {"ranked_lists": "ranked_lists", "agreement": "cross_agreement"},
+    "refined": {"refined_classes": "refined_classes", "refined_weights": "refined_weights"},
 }
 
 
@@ -32,12 +33,17 @@ class InAlternation:
         (P,k) int32 rows of its neighbours in each part's space, nearest first.
     agreement
         (P,) float32 agreement of each part's neighbours with the global ones.
+    refined_classes, refined_weights
+        (3,) int32 and float32: the classes of most weight in the label that it was last trained on,
+        and their weights; -1 and 0 where it was not drawn, or where there are no more.
     """
 
     pseudo_label: int | None = None
     ranked_list: NDArray[np.int32] | None = None
     ranked_lists: NDArray[np.int32] | None = None
     agreement: NDArray[np.float32] | None = None
+    refined_classes: NDArray[np.int32] | None = None
+    refined_weights: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)

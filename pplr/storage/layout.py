@@ -1,9 +1,4 @@
-"""Every path and every array of a run.
-
-Usage: python -m pplr.storage.layout
-
-writes the table of arrays in data/README.md anew.
-"""
+"""Every path and every array of a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +6,7 @@ from pathlib import Path
 
 SPLITS = ("train", "query", "gallery")
 # The groups of an alternation, in the order in which the stages write them.
-GROUPS = ("features", "clusters", "agreement")
+GROUPS = ("features", "clusters", "agreement", "refined")
 # The pictures of a run, by the stages that draw them.
 FIGURES = ("queries", "clusters", "agreement", "outliers")
 
@@ -75,7 +70,7 @@ class RunPaths:
         return self.dataset / name
 
     def arrays(self, name: str, group: str) -> Path:
-        """Return the group `features`, `clusters` or `agreement` of an alternation."""
+        """Return one of `GROUPS` of an alternation."""
         return self.data / "alternations" / name / f"{group}.zarr"
 
     def model(self, name: str) -> Path:
@@ -240,6 +235,15 @@ ARRAYS = {
             "Jaccard similarity of two parts' lists", lowest=0, highest=1,
         ),
         ArraySpec(
+            "refined", "refined_classes", ("image", "choice"), ("int32",), "cluster",
+            "of most weight in the label it was last trained on, Eq. 9; -1 not drawn, or no more",
+            lowest=-1, unknown="none",
+        ),
+        ArraySpec(
+            "refined", "refined_weights", ("image", "choice"), ("float32",), "0..1",
+            "weight of each of the refined classes, 0 where there is none", lowest=0, highest=1,
+        ),
+        ArraySpec(
             "ranking", "average_precision", ("query",), ("float64",), "0..1",
             "of the query's ranked gallery; -1 where it has no correct image",
             lowest=-1, highest=1, unknown="none",
@@ -251,46 +255,3 @@ ARRAYS = {
         ),
     )
 }  # fmt: skip
-
-
-# --- the table in data/README.md -----------------------------------------------------------
-
-_LETTERS = {"image": "N", "row": "H", "column": "W", "channel": "3", "feature": "D", "part": "P"}
-_LETTERS |= {"other part": "P", "rank": "depth", "query": "Q"}
-
-
-def arrays_table() -> str:
-    """Return the table of all arrays in Markdown, a line for each, as data/README.md has it."""
-    lines = ["| group | array | shape | type | values | unit | what it is |", "|---" * 7 + "|"]
-    paths = RunPaths()
-    for spec in ARRAYS.values():
-        groups = {"split": paths.split("<split>"), "ranking": paths.ranking("<x>")}
-        group = groups.get(spec.group, paths.arrays("<e>", spec.group))
-        letters = [_LETTERS[name] for name in spec.dimensions]
-        shape = f"({','.join(letters)}{',' if len(letters) == 1 else ''})"
-        cells = (f"`{group.relative_to(paths.data)}`", f"`{spec.name}`", shape)
-        types = (" or ".join(spec.dtypes), _values(spec), spec.unit, spec.description)
-        lines.append(f"| {' | '.join((*cells, *types))} |")
-    return "\n".join(lines) + "\n"
-
-
-def _values(spec: ArraySpec) -> str:
-    """Return the range of an array in words."""
-    if spec.lowest is None:
-        return ""
-    highest = "N-1" if spec.unit == "row" else "" if spec.highest is None else spec.highest
-    return f"{0 if spec.unknown else spec.lowest}…{highest}" + (
-        f"; -1: {spec.unknown}" if spec.unknown else ""
-    )
-
-
-def with_arrays_table(text: str) -> str:
-    """Return the text of data/README.md with the table of arrays as it is now."""
-    lines = text.splitlines(keepends=True)
-    rows = [i for i, line in enumerate(lines) if line.startswith("| `") and line.count("|") == 8]
-    return "".join((*lines[: rows[0] - 2], arrays_table(), *lines[rows[-1] + 1 :]))
-
-
-if __name__ == "__main__":
-    readme = RunPaths().data / "README.md"
-    readme.write_text(with_arrays_table(readme.read_text()))

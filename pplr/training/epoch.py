@@ -20,9 +20,10 @@ from pplr.training.augment import Augmentation
 from pplr.training.centroids import camera_proxies, centroid_classifiers
 from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
-from pplr.training.objective import Predictions, Targets, epoch_losses
+from pplr.training.objective import Predictions, Targets, epoch_losses, refined_labels
 from pplr.training.optimizer import make_optimizer, optimizer_state
 from pplr.training.records import EpochData, EpochResult, EpochStart
+from pplr.training.refined import RefinedLabels
 from pplr.training.sampler import pk_batches
 from pplr.training.teacher import MeanTeacher
 
@@ -97,6 +98,7 @@ def train_epoch(
         optimizer=optimizer_state(model, trainer.optimizer),
         teacher=trainer.teacher.state() if trainer.teacher is not None else None,
         classifiers=trainer.learner.classifiers.detach(),
+        refined=trainer.refined,
         losses={name: total / len(batches) for name, total in totals.items()},
         lr=trainer.lr,
         images_per_second=batches.size / seconds,
@@ -144,6 +146,7 @@ class _Trainer:
             weight_decay=settings.weight_decay,
             state=start.optimizer,
         )
+        self.refined = RefinedLabels(len(labels))
         self.parallel = _distributed(self.learner) if world_size() > 1 else self.learner
 
     def step(
@@ -165,13 +168,12 @@ class _Trainer:
         images = self.model.normalised(own, self.device).to(self.dtype)  # (b,3,H,W)
         embeddings, logits = self.parallel(images, counts)  # (B,1+P,D), (B,1+P,C)
         teacher = self.teacher.global_logits(images, counts) if self.teacher else None
+        predictions, targets = Predictions(embeddings, logits, teacher), self._targets(rows)
         terms = epoch_losses(
-            Predictions(embeddings, logits, teacher),
-            self._targets(rows),
-            self.settings,
-            epoch=self.epoch,
-            proxies=self.proxies,
+            predictions, targets, self.settings, epoch=self.epoch, proxies=self.proxies
         )
+        refined = refined_labels(predictions, targets, self.settings, epoch=self.epoch)
+        self.refined.note(rows, refined)
         self.optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

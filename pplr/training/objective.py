@@ -90,6 +90,28 @@ def epoch_losses(
     return terms
 
 
+def refined_labels(
+    predictions: Predictions, targets: Targets, settings: ObjectiveSettings, *, epoch: int
+) -> Tensor:
+    """Return the labels (B,C) that the global space learns under `global_refinement`.
+
+    Before `pglr_epoch`, and where nothing refines them, they are the pseudo-labels.
+    """
+    labels, refinement = targets.labels, settings.global_refinement
+    if refinement == "none" or epoch < settings.pglr_epoch:
+        logits = predictions.logits
+        return functional.one_hot(labels, logits.shape[-1]).to(logits.dtype)
+    if refinement == "mean-teacher":
+        assert predictions.teacher_logits is not None
+        return losses.mean_teacher_labels(predictions.teacher_logits, labels, beta=settings.beta)
+    assert refinement in ("parts", "parts-uniform"), "each choice of the setting has its branch"
+    # equal agreements weigh every part 1/P
+    uniform = refinement == "parts-uniform"
+    agreement = torch.zeros_like(targets.agreement) if uniform else targets.agreement
+    part_logits = predictions.logits[:, 1:]
+    return losses.part_guided_labels(part_logits, labels, agreement, beta=settings.beta)
+
+
 def _part_loss(
     predictions: Predictions, targets: Targets, settings: ObjectiveSettings, epoch: int
 ) -> Tensor:
@@ -113,21 +135,11 @@ def _global_loss(
     predictions: Predictions, targets: Targets, settings: ObjectiveSettings, epoch: int
 ) -> Tensor:
     """Return the classification loss of the global space under `global_refinement`."""
-    global_logits, refinement = predictions.logits[:, 0], settings.global_refinement
-    if refinement == "none" or epoch < settings.pglr_epoch:
+    global_logits = predictions.logits[:, 0]
+    if settings.global_refinement == "none" or epoch < settings.pglr_epoch:
         return functional.cross_entropy(global_logits, targets.labels)
-    if refinement == "mean-teacher":
-        assert predictions.teacher_logits is not None
-        return losses.mean_teacher_refinement(
-            global_logits, predictions.teacher_logits, targets.labels, beta=settings.beta
-        )
-    assert refinement in ("parts", "parts-uniform"), "each choice of the setting has its branch"
-    # equal agreements weigh every part 1/P
-    uniform = refinement == "parts-uniform"
-    agreement = torch.zeros_like(targets.agreement) if uniform else targets.agreement
-    return losses.part_guided_label_refinement(
-        global_logits, predictions.logits[:, 1:], targets.labels, agreement, beta=settings.beta
-    )
+    refined = refined_labels(predictions, targets, settings, epoch=epoch)
+    return losses.soft_cross_entropy(global_logits, refined)
 
 
 def _camera_loss(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pplr.storage.images import PackedImages
+from pplr.training.refined import RefinedLabels
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +67,8 @@ class EpochResult:
         The state of the mean teacher's model, for the next epoch; None without one.
     classifiers
         (1+P,C,D), the trained classifiers.
+    refined
+        What each image was last trained on.
     losses
         Mean over the iterations of each summand of the objective, by name.
     lr
@@ -79,6 +82,7 @@ class EpochResult:
     optimizer: dict[str, Tensor]
     teacher: dict[str, Tensor] | None
     classifiers: Tensor
+    refined: RefinedLabels
     losses: dict[str, float]
     lr: float
     images_per_second: float

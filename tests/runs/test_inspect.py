@@ -100,6 +100,16 @@ def test_an_image(run):
     assert facts["neighbours"]["part 2"] == last.ranked_lists[7][1].tolist()
     assert facts["through"]["00"]["pseudo_label"] == run.alternation("00").pseudo_labels[7]
     assert facts["through"]["01"]["agreement"] == last.cross_agreement[7].tolist()
+    drawn = {row for row in range(48) if last.refined_classes[row][0] >= 0}
+    row = min(drawn)
+    refined = inspect_image(run, row)["through"]["01"]["refined_label"]
+    assert refined[0]["cluster"] == last.refined_classes[row][0]
+    assert refined[0]["weight"] == last.refined_weights[row][0] > 1 / 3
+    words = f"{refined[0]['cluster']}: {refined[0]['weight']:.2f}, "
+    assert words in image_words(inspect_image(run, row))
+    left = inspect_image(run, min(set(range(48)) - drawn))
+    assert left["through"]["01"]["refined_label"] == []
+    assert "not trained on" in image_words(left)
     shown = {one["row"] for one in facts["images"]}
     assert shown == {row for ranked in facts["neighbours"].values() for row in ranked}
     text = image_words(facts)

@@ -4,14 +4,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pplr.storage.arrays_table import arrays_table, with_arrays_table
 from pplr.storage.layout import (
     ARRAYS,
     GROUPS,
     SPLITS,
     ModelFiles,
     RunPaths,
-    arrays_table,
-    with_arrays_table,
 )
 from tests.tiny import ROOT
 

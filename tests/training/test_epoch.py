@@ -115,6 +115,22 @@ def test_outliers_are_never_seen(data: EpochData) -> None:
     assert seen == set(range(11))
 
 
+def test_the_refined_labels_of_images_that_were_drawn_are_kept(data: EpochData) -> None:
+    early = train(tiny_model(), data, changed(iterations=20), epoch=1).refined
+    later = train(tiny_model(), data, changed(iterations=20), epoch=2).refined
+    for refined in (early, later):
+        assert refined.classes.shape == refined.weights.shape == (N, 3)
+        assert (refined.classes[11], refined.weights[11]) == (pytest.approx(-1), pytest.approx(0))
+    # before pglr_epoch they are the pseudo-labels
+    assert early.classes[:11, 0].tolist() == data.pseudo_labels[:11].tolist()
+    assert (early.classes[:, 1:] == -1).all()
+    assert (early.weights[:11] == (1, 0, 0)).all()
+    assert (later.classes[:11] >= 0).all()
+    assert (np.diff(later.weights[:11], axis=1) <= 0).all()
+    assert (later.weights[:11].sum(axis=1) <= 1 + 1e-6).all()
+    assert (later.weights[:11, 0] < 1).all()
+
+
 def test_lr_falls_by_gamma_every_step(data: EpochData) -> None:
     rates = [train(tiny_model(), data, epoch=epoch).lr for epoch in (0, 2, 3, 6)]
     np.testing.assert_allclose(rates, [1e-2, 1e-2, 1e-3, 1e-4])

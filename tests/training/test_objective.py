@@ -6,7 +6,7 @@ from pplr import losses
 from pplr.settings.groups import ObjectiveSettings
 from pplr.settings.presets import PRESETS
 from pplr.training.centroids import CameraProxies, camera_proxies
-from pplr.training.objective import Predictions, Targets, epoch_losses
+from pplr.training.objective import Predictions, Targets, epoch_losses, refined_labels
 
 B, P, C, D = 8, 2, 4, 6
 PAPER = PRESETS["market1501"]
@@ -79,6 +79,14 @@ def test_each_refinement_acts_from_its_epoch_on(
     for named in (parts, wholes):
         values = sorted(float(value) for value in named.values())
         assert np.diff(values).min() > 1e-3
+    refined = refined_labels(predictions, targets, settings, epoch=epoch)
+    torch.testing.assert_close(refined.sum(dim=1), torch.ones(B))
+    torch.testing.assert_close(  # what is shown is what the global space learns
+        torch.nn.functional.cross_entropy(global_logits, refined), terms["global_loss"]
+    )
+    if whole == "cross-entropy":
+        assert torch.equal(refined.argmax(dim=1), labels)
+        assert refined.unique().tolist() == [0, 1]
     torch.testing.assert_close(terms["part_loss"], parts[part])
     torch.testing.assert_close(terms["global_loss"], wholes[whole])
     assert terms["triplet_loss"] == losses.softmax_triplet(predictions.embeddings[:, 0], labels)
