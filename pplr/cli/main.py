@@ -11,6 +11,7 @@ from pplr.cli.extract import extract
 from pplr.cli.history import history
 from pplr.cli.inspect import inspect
 from pplr.cli.search import search
+from pplr.cli.serve import serve
 from pplr.cli.verify import verify
 from pplr.errors import PplrError, worded
 
@@ -29,6 +30,7 @@ app.command()(extract)
 app.command()(history)
 app.command()(inspect)
 app.command()(search)
+app.command()(serve)
 app.command()(verify)
 
 

@@ -1,0 +1,286 @@
+"""The page: addresses, headers, errors, and the server."""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pplr.errors import MissingInputError, PplrError, worded
+from pplr.serve import comparing, pages, pictures, queries
+from pplr.serve.look import Look
+from pplr.serve.pieces import Context, NoSuchPageError, camera_words, no_such, place_words
+from pplr.storage.layout import SPLITS
+
+STATIC = Path(__file__).parent / "static"
+POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+FOREVER = "private, max-age=31536000, immutable"  # the address of a picture names its data set
+
+
+def make_app(looks: Sequence[Look], *, host: str) -> ASGIApp:
+    """Return the application.
+
+    Parameters
+    ----------
+    looks
+        The run, and the one that is compared with it if there is one, at the root `/other`.
+    host
+        Where it is served: a request for another host is refused.
+    """
+    site = Site(looks)
+    routes: list[Route | Mount] = [
+        Route("/static/{name}", _static, name="static"),
+        Route("/compare", site.compare),
+    ]
+    for look in reversed(looks):
+        own = site.routes(look)
+        routes += [Mount(look.root, routes=own)] if look.root else own
+    errors = (NoSuchPageError, HTTPException, PplrError, OSError)
+    handlers: dict[Any, Any] = dict.fromkeys(errors, site.problem)
+    return Guarded(Starlette(routes=routes, exception_handlers=handlers), host=host)
+
+
+class Guarded:
+    """An application behind a check of the host and with a policy on every answer."""
+
+    def __init__(self, app: ASGIApp, *, host: str):
+        self.app, self.host = app, host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                more = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *more]}
+            await send(message)
+
+        if scope["type"] == "http":
+            asked = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if not host_is_allowed(asked, served=self.host):
+                refusal = PlainTextResponse("This host is not served here.\n", status_code=421)
+                await refusal(scope, receive, sending)
+                return
+        await self.app(scope, receive, sending)
+
+
+def host_is_allowed(asked: str, *, served: str) -> bool:
+    """Return whether a request names this server: so that no page elsewhere reads it by a name.
+
+    Parameters
+    ----------
+    asked
+        The request's Host header.
+    served
+        The address that is listened on. On one that stands for all of this machine, every address
+        in numbers is allowed, but no name other than localhost.
+    """
+    name = re.sub(r":\d+$", "", asked).strip("[]").lower()
+    if name in {"localhost", "127.0.0.1", "::1", served.lower()}:
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return served in ("0.0.0.0", "::")
+
+
+class Site:
+    """The pages of one run or two; each is a function of the address alone."""
+
+    def __init__(self, looks: Sequence[Look]):
+        self.looks = looks
+        self.templates = Environment(
+            loader=PackageLoader("pplr.serve"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.filters["printable"] = printable
+        self.templates.globals |= {
+            "place_words": place_words,
+            "camera_words": camera_words,
+        }
+
+    def routes(self, look: Look) -> list[Route]:
+        """Return the addresses of a run."""
+        alternation, clusters = "/alternation/{name}", {"order": "largest", "page": "1"}
+        worst, first = {"order": "worst", "page": "1"}, {"page": "1"}
+        listed: list[tuple[str, str, Callable[..., Context], dict[str, str]]] = [
+            ("/", "run", pages.run_page, {}),
+            (alternation, "alternation", pages.alternation_page, clusters),
+            (f"{alternation}/outliers", "outliers", pages.outliers_page, first),
+            (f"{alternation}/cluster/{{cluster}}", "cluster", pages.cluster_page, first),
+            (f"{alternation}/image/{{row}}", "image", pages.image_page, {}),
+            ("/queries/{model}", "queries", queries.queries_page, worst),
+            ("/query/{model}/{row}", "query", queries.query_page, {}),
+        ]
+        made = [
+            Route(path, self._answer(look, template, page, defaults))
+            for path, template, page, defaults in listed
+        ]
+        return [
+            *made,
+            Route("/progress", lambda _: _plain(pages.progress(look))),
+            Route("/picture/{split}/{row}.png", lambda request: _picture(look, request)),
+            Route("/masked/{name}/{row}.png", lambda request: _masked(look, request)),
+        ]
+
+    def compare(self, request: Request) -> Response:
+        """Return the page of a comparison."""
+        sides = [request.query_params.get(side, "") for side in ("a", "b")]
+        return self._render("compare", self.looks[0], comparing.compare_page(self.looks, *sides))
+
+    def problem(self, request: Request, error: Exception) -> Response:
+        """Return what is wrong as a page: no such address, or what cannot be read."""
+        if isinstance(error, NoSuchPageError):
+            status, title, words = 404, "There is no such page", str(error)
+        elif isinstance(error, HTTPException):
+            status, title, words = (
+                error.status_code,
+                error.detail,
+                "Only GET and HEAD are answered.",
+            )
+            words = "This address names nothing here." if status == 404 else words
+        else:
+            assert isinstance(error, PplrError | OSError)
+            missing = isinstance(error, MissingInputError)
+            status, title = (404, "Not there") if missing else (500, "This cannot be read")
+            words = str(worded(error))
+        context = {"title": title, "words": words}
+        answer = self._render("problem", self.looks[0], context, status=status)
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
+
+    def _answer(
+        self,
+        look: Look,
+        template: str,
+        page: Callable[..., Context],
+        defaults: dict[str, str],
+    ) -> Callable[[Request], Response]:
+        """Return how a page is answered: its function of the address, laid out."""
+
+        def answer(request: Request) -> Response:
+            given = {name: request.query_params.get(name, at) for name, at in defaults.items()}
+            parts = {**request.path_params, **given}
+            values = {name: whole(v) if name in NUMBERS else v for name, v in parts.items()}
+            return self._render(template, look, page(look, **values))
+
+        return answer
+
+    def _render(
+        self, template: str, look: Look, context: Context, *, status: int = 200
+    ) -> HTMLResponse:
+        run = look.run
+        common = {
+            "look": look,
+            "root": look.root,
+            "other": self.looks[1] if len(self.looks) > 1 else None,
+            "home": self.looks[0],
+            "alternations": run.alternations if status == 200 else (),
+            "ranked": queries.ranked_models(look) if status == 200 else [],
+            "thumb": look.images("train").shape if status == 200 else (0, 0),
+        }
+        page = self.templates.get_template(f"{template}.html")
+        return HTMLResponse(page.render(**common, **context), status)
+
+
+NUMBERS = ("page", "row", "cluster")
+
+
+def whole(text: str) -> int:
+    """Return a number of an address, of nine digits at most."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise no_such(text, kind="number")
+    return int(text)
+
+
+def printable(text: object) -> str:
+    """Return a text without line breaks and what else does not print, each as its escape."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
+
+
+def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve until it is interrupted.
+
+    Parameters
+    ----------
+    looks
+        As of `make_app`.
+    host, port
+        Where to listen; port 0 is any that is free.
+    say
+        Told the address once it is listened on.
+
+    Raises
+    ------
+    OSError
+        It cannot be listened on.
+    """
+    import uvicorn
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()
+        shown = f"[{host}]" if ":" in host else host
+        say(f"http://{shown}:{listening.getsockname()[1]}/")
+        settings = uvicorn.Config(
+            make_app(looks, host=host), log_level="warning", server_header=False, lifespan="off"
+        )
+        uvicorn.Server(settings).run(sockets=[listening])
+
+
+# --- files and pictures --------------------------------------------------------------------
+
+
+def _static(request: Request) -> Response:
+    file = STATIC / request.path_params["name"]
+    if file.name not in {one.name for one in STATIC.iterdir()}:
+        raise no_such(file, kind="file")
+    return FileResponse(STATIC / file.name, headers={"cache-control": "no-cache"})
+
+
+def _picture(look: Look, request: Request) -> Response:
+    split, row = request.path_params["split"], whole(request.path_params["row"])
+    if split not in SPLITS or row >= len(look.images(split)):
+        raise no_such(request.url.path, kind="picture")
+    return _png(pictures.picture(look, split, look.images(split).digest, row), FOREVER)
+
+
+def _masked(look: Look, request: Request) -> Response:
+    name, row = request.path_params["name"], whole(request.path_params["row"])
+    known = name in look.run.alternations and row < len(look.images("train"))
+    picture = pictures.masked_picture(look, name, row) if known else None
+    if picture is None:
+        raise no_such(request.url.path, kind="picture")
+    return _png(picture, "no-cache")
+
+
+def _png(content: bytes, cache: str) -> Response:
+    return Response(content, media_type="image/png", headers={"cache-control": cache})
+
+
+def _plain(text: str) -> Response:
+    return PlainTextResponse(text, headers={"cache-control": "no-store"})

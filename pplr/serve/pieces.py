@@ -1,0 +1,130 @@
+"""What the pages are made of: small pictures with words, pages of many, addresses."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pplr.serve.look import Clustered, Images, Look
+
+Context = dict[str, Any]
+Rows = NDArray[np.int64]
+
+
+class NoSuchPageError(Exception):
+    """An address that names nothing that is there."""
+
+
+def no_such(value: object, *, kind: str, there: Iterable[str] | int = ()) -> NoSuchPageError:
+    """Return the error for what is not there; `there` is what is, or how many, counted from 0."""
+    known = [f"0 to {there - 1}"] * (there > 0) if isinstance(there, int) else list(there)
+    return NoSuchPageError(
+        f"No {kind} is {str(value)[:40]}. There is: {', '.join(known) or 'none'}."
+    )
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """A small picture that leads to a page.
+
+    Parameters
+    ----------
+    href, src
+        Addresses of the page and of the picture.
+    alt
+        What the picture is, for those who do not see it.
+    words
+        The lines below it.
+    mark
+        `right`, `wrong`, `shared` or nothing.
+    """
+
+    href: str
+    src: str
+    alt: str
+    words: Sequence[str]
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Paged:
+    """Which page of how many, and the addresses of others."""
+
+    number: int
+    count: int
+    address: str  # of page 1, to which `page=` is added
+
+    def of(self, number: int) -> str:
+        """Return the address of another page."""
+        return f"{self.address}{'&' if '?' in self.address else '?'}page={number}"
+
+
+def paged(rows: Rows, page: int, count: int, address: str) -> tuple[Paged, Rows]:
+    """Return the rows of a page."""
+    pages = max(1, -(-len(rows) // count))
+    if not 1 <= page <= pages:
+        raise no_such(page, kind="page", there=[f"1 to {pages}"])
+    return Paged(page, pages, address), rows[(page - 1) * count : page * count]
+
+
+def train_thumbs(
+    look: Look,
+    rows: Rows,
+    name: str,
+    clustered: Clustered,
+    *,
+    labels: NDArray[np.int32] | None = None,
+    marks: Sequence[str] = (),
+) -> list[Thumb]:
+    """Return training images that lead to their pages in an alternation.
+
+    Parameters
+    ----------
+    look, name
+        The run and the alternation.
+    rows
+        Which images.
+    clustered
+        The alternation's clusters.
+    labels
+        (N,) pseudo-labels, of this alternation or another, that stand below the pictures; None
+        where the page says them.
+    marks
+        Of each picture; none by default.
+    """
+    images, found = look.images("train"), []
+    for i, row in enumerate(rows.tolist()):
+        words = [camera_words(int(images.camids[row]))]
+        if labels is not None:
+            words.insert(0, place_words(int(labels[row])))
+        mark = marks[i] if marks else ""
+        alt = ", ".join([f"image {row}", *words, *([mark] if mark else [])])
+        if clustered.agreement is not None:
+            words.append(" ".join(f"{part:.2f}" for part in clustered.agreement[row]))
+        href = f"{look.root}/alternation/{name}/image/{row}"
+        found.append(Thumb(href, picture_address(look, images, row), alt, words, mark))
+    return found
+
+
+def picture_address(look: Look, images: Images, row: int) -> str:
+    """Return the address of a picture, which is another one for other images."""
+    return f"{look.root}/picture/{images.split}/{row}.png?of={images.digest[:12]}"
+
+
+def place_words(label: int) -> str:
+    """Return a pseudo-label in words."""
+    return "outlier" if label < 0 else f"cluster {label}"
+
+
+def camera_words(camid: int) -> str:
+    """Return a camera in words."""
+    return "camera unknown" if camid < 0 else f"camera {camid}"
+
+
+def shares(labels: NDArray[np.int32]) -> list[tuple[int, int]]:
+    """Return how often each label is there, most first."""
+    found, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [(int(found[i]), int(counts[i])) for i in order]
