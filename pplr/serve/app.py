@@ -192,6 +192,7 @@ class Site:
         self, template: str, look: Look, context: Context, *, status: int = 200
     ) -> HTMLResponse:
         run = look.run
+        shows_images = status == 200 and run.paths.split("train").is_dir()
         common = {
             "look": look,
             "root": look.root,
@@ -199,7 +200,7 @@ class Site:
             "home": self.looks[0],
             "alternations": run.alternations if status == 200 else (),
             "ranked": queries.ranked_models(look) if status == 200 else [],
-            "thumb": look.images("train").shape if status == 200 else (0, 0),
+            "thumb": look.images("train").shape if shows_images else (0, 0),
         }
         page = self.templates.get_template(f"{template}.html")
         return HTMLResponse(page.render(**common, **context), status)
