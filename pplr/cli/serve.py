@@ -23,6 +23,9 @@ def serve(
     """
     from pplr.runs import open_run
     from pplr.runs.sides import find_side
+    from pplr.serve.checks import check_extra
+
+    check_extra()
     from pplr.serve.app import serve as serve_looks
     from pplr.serve.look import Look
 

@@ -1,5 +1,6 @@
 """The page: addresses, headers, errors, and the server."""
 
+import contextlib
 import ipaddress
 import re
 import socket
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pplr.errors import MissingInputError, PplrError, worded
 from pplr.serve import comparing, pages, pictures, queries
+from pplr.serve.checks import cannot_listen
 from pplr.serve.look import Look
 from pplr.serve.pieces import Context, NoSuchPageError, camera_words, no_such, place_words
 from pplr.storage.layout import SPLITS
@@ -235,7 +237,7 @@ def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], N
 
     Raises
     ------
-    OSError
+    DataError
         It cannot be listened on.
     """
     import uvicorn
@@ -243,14 +245,18 @@ def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], N
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
+        try:
+            listening.bind((host, port))
+        except OSError as error:  # a name that cannot be resolved is one, too
+            raise cannot_listen(host, port, error) from None
         listening.listen()
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{listening.getsockname()[1]}/")
         settings = uvicorn.Config(
             make_app(looks, host=host), log_level="warning", server_header=False, lifespan="off"
         )
-        uvicorn.Server(settings).run(sockets=[listening])
+        with contextlib.suppress(KeyboardInterrupt):  # that is how it is ended
+            uvicorn.Server(settings).run(sockets=[listening])
 
 
 # --- files and pictures --------------------------------------------------------------------

@@ -1,0 +1,78 @@
+"""`pplr serve`, as a user meets it."""
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.tiny import ROOT, working_in
+
+
+def test_it_says_where_it_is_and_ends_by_ctrl_c(tiny_run):
+    command = "from pplr.cli.main import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "serve", str(tiny_run), "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    address = process.stdout.readline().strip()
+    assert address.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(address) as answer:
+        assert b"Over the alternations" in answer.read()
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 0
+    assert (out, err) == ("", "")
+
+
+def test_mistakes_end_in_one_message(run, tiny_run, tmp_path, monkeypatch):
+    code, out, err = run("serve", tmp_path)
+    assert (code, out) == (1, "")
+    assert "holds no run" in err
+    code, _, err = run("serve", tiny_run, "--compare", "nothing")
+    assert code == 1
+    assert "nothing" in err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, _, err = run("serve", tiny_run, "--port", port)
+        assert code == 1
+        assert "cannot be listened on" in err
+        assert f"port {port}" in err
+    code, _, err = run("serve", tiny_run, "--host", "1.2.3.4", "--port", 0)
+    assert code == 1
+    assert "cannot be listened on" in err
+    code, _, err = run("serve", tiny_run, "--port", 99999)
+    assert code == 2
+    assert "65535" in err
+
+
+def test_without_the_extra_it_is_named(run, tiny_run, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "uvicorn" else found(name)
+    )
+    code, _, err = run("serve", tiny_run)
+    assert code == 1
+    assert "no uvicorn" in err
+    assert "'.[serve]'" in err
+
+
+@pytest.mark.parametrize("words", ["--rev", "--compare", "--port", "127.0.0.1"])
+def test_the_help_names_the_options(run, words):
+    code, out, _ = run("serve", "--help")
+    assert code == 0
+    assert words in out
+
+
+def test_the_run_here_is_the_default(run, tmp_path):
+    with working_in(tmp_path):
+        code, _, err = run("serve")
+    assert code == 1
+    assert "holds no run" in err
