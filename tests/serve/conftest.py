@@ -46,6 +46,7 @@ def served(*runs):
         connection.close()
         return found
 
+    ask.address = said[0].rstrip("/")
     yield ask
 
 
