@@ -12,7 +12,7 @@ def history() -> None:
     from pplr.runs import open_run
     from pplr.runs.checks import check_root, no_history
     from pplr.runs.literature import beside_the_literature
-    from pplr.runs.progress import format_history, read_history, result_words
+    from pplr.runs.progress import format_history, how_far, read_history, result_words
     from pplr.settings.presets import DEMO_WEIGHTS
     from pplr.storage.layout import RunPaths
 
@@ -27,7 +27,7 @@ def history() -> None:
     shown = rows or read_history(paths.history, _recorded(paths))
     print(format_history(shown))
     print(NOTE)
-    unfinished = run.how_far() if run and rows else None
+    unfinished = how_far(run.paths, run.schedule, rows) if run and rows else None
     if not unfinished and (result := result_words(shown)):
         print(f"\n{result}")
         if run and (printed := beside_the_literature(run.settings, shown[-1])):

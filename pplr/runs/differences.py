@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from pplr.runs.history import adjusted_rand_index
 from pplr.runs.pieces import Alternation, Split
+from pplr.storage.arrays import SHARD_CHUNK_BYTES
 from pplr.storage.checksums import check_folder, read_checksums
 from pplr.storage.layout import ModelFiles
 
 Measures = dict[str, float]
 
-_BLOCK_BYTES = 2**25  # of rows that are looked at together
+_BLOCK_BYTES = SHARD_CHUNK_BYTES  # of rows that are looked at together: a chunk is read once
 
 # --- pieces; each returns measures, or in words why there are none --------------------------
 
@@ -49,6 +50,9 @@ def features_apart(a: Alternation, b: Alternation) -> Measures | str:
 
 def clusters_apart(a: Alternation, b: Alternation) -> Measures | str:
     """Return how far pseudo-labels and global ranked lists are apart."""
+    if _same_group(a, b, "clusters"):
+        counts = dict.fromkeys(("clusters", "outliers", "split", "merged"), 0)
+        return {"rand_index": 1.0, **counts, "overlap": 1.0}
     labels = [np.asarray(one.pseudo_labels[:]) for one in (a, b)]
     changes = label_changes(*labels)
     clusters = [int(one.max(initial=-1)) + 1 for one in labels]
@@ -65,6 +69,8 @@ def clusters_apart(a: Alternation, b: Alternation) -> Measures | str:
 
 def agreement_apart(a: Alternation, b: Alternation) -> Measures | str:
     """Return how far cross agreement and the parts' ranked lists are apart."""
+    if _same_group(a, b, "agreement"):
+        return {"part_overlap": 1.0, "agreement": 0.0, "agreement_mean": 0.0}
     if reason := _other_shapes(a.cross_agreement, b.cross_agreement):
         return reason
     largest, mean = largest_and_mean(a.cross_agreement, b.cross_agreement)
@@ -115,6 +121,8 @@ def evaluation_apart(a: Alternation, b: Alternation) -> Measures | str:
 
 def ranking_apart(a: Alternation, b: Alternation) -> Measures | str:
     """Return the share of the queries' ranked galleries that both have in common."""
+    if _same_files(a.paths.ranking(a.name), b.paths.ranking(b.name)):
+        return {"gallery_overlap": 1.0}
     return {"gallery_overlap": overlap(a.gallery_ranked_list, b.gallery_ranked_list)}
 
 
@@ -178,12 +186,17 @@ def overlap(a: Any, b: Any) -> float:
     """
     k = min(a.shape[-1], b.shape[-1])
     shared, lists = 0, 0
-    for rows in _blocks(a, times=k):
-        nearest, others = a[rows][..., :k], b[rows][..., :k]
-        found = (nearest[..., :, None] == others[..., None, :]).any(axis=-1)
-        shared += int(found.sum())
-        lists += found[..., 0].size
+    for rows in _blocks(a):
+        both = np.concatenate([_different(one[rows][..., :k]) for one in (a, b)], axis=-1)
+        both.sort(axis=-1)  # what both have comes twice, one after the other
+        shared += int(np.count_nonzero(both[..., 1:] == both[..., :-1]))
+        lists += both[..., 0].size
     return float(shared / max(1, lists * k))
+
+
+def _different(lists: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return lists in which the places without a row, which are -1, differ from each other."""
+    return np.where(lists < 0, -1 - np.arange(lists.shape[-1], dtype=lists.dtype), lists)
 
 
 class LabelChanges(NamedTuple):
@@ -217,14 +230,28 @@ def label_changes(a: NDArray[np.int32], b: NDArray[np.int32]) -> LabelChanges:
     )
 
 
-def _blocks(array: Any, *, times: int = 1) -> Iterator[slice]:
-    """Yield slices of rows of an array whose work takes about `_BLOCK_BYTES`."""
-    row_bytes = max(1, array[:1].nbytes) * times
-    step = max(1, _BLOCK_BYTES // row_bytes)
+def _blocks(array: Any) -> Iterator[slice]:
+    """Yield slices of rows of an array of about `_BLOCK_BYTES`, the chunks of those written so."""
+    step = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, array.shape[0], step):
         yield slice(start, start + step)
 
 
 def _signed(values: NDArray[Any]) -> NDArray[Any]:
     """Return values in a type in which their differences are exact enough and have a sign."""
+    if values.dtype == np.float16:
+        return _widened(values)
     return values.astype(np.int32 if values.dtype.kind in "iu" else np.float32, copy=False)
+
+
+def _widened(halves: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return finite float16 as float32, exactly, in half of NumPy's time.
+
+    Exponent and mantissa are moved to where float32 has them; its exponent counts from 112 lower.
+    """
+    bits = halves.view(np.int16).astype(np.int32)  # the sign is repeated above
+    bits <<= 13
+    bits &= np.int32(~0x70000000)  # of the sign's repetitions the first stays
+    wide = bits.view(np.float32)
+    wide *= np.float32(2.0**112)
+    return wide

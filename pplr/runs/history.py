@@ -133,6 +133,9 @@ def clustering_row(
 def adjusted_rand_index(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32]) -> float:
     """Return the adjusted Rand index, at most 1; every outlier counts as a cluster of its own.
 
+    Hubert and Arabie, 1985. It is scikit-learn's `adjusted_rand_score` to the last digit, whose
+    import would take longer than all else that shows a run.
+
     Parameters
     ----------
     pseudo_labels
@@ -140,9 +143,22 @@ def adjusted_rand_index(pseudo_labels: NDArray[np.int32], pids: NDArray[np.int32
     pids
         (N,) int32 true identities, or other pseudo-labels.
     """
-    from sklearn.metrics import adjusted_rand_score  # a second that opening a run need not wait
+    N = len(pids)
+    a, b = (np.unique(outliers_alone(one), return_inverse=True)[1] for one in (pids, pseudo_labels))
+    # Ordered pairs of images: Python's integers, for their products are beyond those of NumPy.
+    together = _pairs(a * N + b)  # in one cluster of either
+    only_a, only_b = _pairs(a) - together, _pairs(b) - together
+    both, neither = together - N, N**2 - together - only_a - only_b
+    if only_a == only_b == 0:  # equal, all alone or all together included
+        return 1.0
+    scale = (both + only_a) * (only_a + neither) + (both + only_b) * (only_b + neither)
+    return 2.0 * (both * neither - only_a * only_b) / scale
 
-    return float(adjusted_rand_score(outliers_alone(pids), outliers_alone(pseudo_labels)))
+
+def _pairs(clusters: NDArray[np.int64]) -> int:
+    """Return how many ordered pairs are in one cluster, each with itself included."""
+    _, sizes = np.unique(clusters, return_counts=True)
+    return int((sizes.astype(np.int64) ** 2).sum())
 
 
 def outliers_alone(labels: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -13,6 +13,7 @@ from pplr.runs.checks import not_clustered, unknown_cluster, unknown_image, unkn
 from pplr.runs.clusters import ClusterSummary, nearest_clusters, summarize_clusters
 from pplr.runs.history import clustering_row
 from pplr.runs.pieces import Alternation
+from pplr.runs.progress import how_far
 from pplr.runs.rows import InAlternation
 from pplr.runs.run import Run
 from pplr.settings.presets import PRESETS
@@ -27,6 +28,7 @@ def inspect_run(run: Run) -> Facts:
     """Return settings that differ from the preset, images, how far the run is, and its history."""
     params = run.settings.model_dump()
     preset = PRESETS[params["dataset"]]
+    history = run.history()
     return {
         "run": str(run.paths.root),
         "dataset": params["dataset"],
@@ -37,9 +39,9 @@ def inspect_run(run: Run) -> Facts:
         },
         "images": {name: len(run.split(name)) for name in SPLITS if run.paths.split(name).is_dir()},
         "alternations": list(run.schedule.alternations),
-        "unfinished": run.how_far(),
+        "unfinished": how_far(run.paths, run.schedule, history),
         "missing": list(run.missing),
-        "history": run.history(),
+        "history": history,
     }
 
 
@@ -170,12 +172,12 @@ def inspect_image(run: Run, row: int, name: str | None = None, *, k: int | None 
         lists[f"part {part}"] = ranked[:depth]
     labels = _labels(run.alternation(name))
     rows = np.unique(np.concatenate(list(lists.values())))
-    train = run.split("train")
+    images = _images(run, labels, None, np.r_[row, rows])
     return {
         "row": row,
         "path": image.path,
         "camid": image.camid,
-        "pid": _known(_read(train.pids)[row]),
+        "pid": images[0]["pid"],
         "alternation": name,
         "through": {
             one: {
@@ -186,7 +188,7 @@ def inspect_image(run: Run, row: int, name: str | None = None, *, k: int | None 
             for one, at in image.alternations.items()
         },
         "neighbours": {space: ranked.tolist() for space, ranked in lists.items()},
-        "images": _images(run, labels, None, rows),
+        "images": images[1:],
     }
 
 

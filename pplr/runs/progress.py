@@ -8,7 +8,7 @@ from typing import Any
 
 from pplr.errors import MissingInputError
 from pplr.runs.checks import check_table
-from pplr.runs.history import STEPS, format_csv, history_rows, steps_done
+from pplr.runs.history import STEPS, Row, format_csv, steps_done
 from pplr.settings.schedule import INIT, Schedule
 from pplr.storage.arrays import read_digest
 from pplr.storage.checks import damaged
@@ -22,10 +22,10 @@ WORDS = {
 }
 
 
-def how_far(paths: RunPaths, schedule: Schedule) -> str | None:
-    """Return in words how far a run is; None once it is finished and summarized."""
+def how_far(paths: RunPaths, schedule: Schedule, rows: Sequence[Row]) -> str | None:
+    """Return in words how far a run is, of whose history these are the rows; None once finished."""
     unfinished = what_is_missing(paths, schedule)
-    if unfinished is None and _read(paths.history) != format_csv(history_rows(paths, schedule)):
+    if unfinished is None and _read(paths.history) != format_csv(rows):
         return "every alternation is there, not summarized"
     return unfinished
 

@@ -135,7 +135,7 @@ class Run:
 
     def how_far(self) -> str | None:
         """Return in words how far the run is; None once it is finished."""
-        return how_far(self.paths, self.schedule)
+        return how_far(self.paths, self.schedule, self.history())
 
     def row(self, i: int) -> ImageRow:
         """Return a training image with its labels and neighbours in every alternation on disk.

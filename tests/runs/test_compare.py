@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from pplr.errors import DataError, MissingInputError, SettingError
 from pplr.runs.compare import MEASURES, PIECES, beyond, compare_alternations, compare_runs
+from pplr.runs.differences import DIFFERENCES
 from pplr.runs.sides import compare_sides, read_pieces, read_tolerances
 from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from pplr.storage.checksums import write_checksums
@@ -41,6 +42,18 @@ def test_a_run_is_the_same_as_its_copy(run, copy):
     }
     assert comparison.rows["01"].keys() == MEASURES.keys() - {"pixels"}
     assert comparison.rows["00"] == {name: MEASURES[name].same for name in comparison.rows["00"]}
+
+
+@pytest.mark.parametrize("piece", ["features", "clusters", "agreement", "ranking"])
+def test_arrays_of_the_same_checksums_are_not_read(run, copy, piece):
+    path = copy.paths.ranking("01") if piece == "ranking" else copy.paths.arrays("01", piece)
+    a, b = (one.alternation("01") for one in (run, copy))
+    measures = {name: one.same for name, one in MEASURES.items() if one.piece == piece}
+    assert DIFFERENCES[piece](a, b) == measures
+    for file in path.rglob("c/**/*"):
+        if file.is_file():
+            file.write_bytes(b"damaged")
+    assert DIFFERENCES[piece](a, b) == measures
 
 
 def bump_pixel(run):

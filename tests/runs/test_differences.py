@@ -86,3 +86,41 @@ def test_pixels_below_zero_do_not_wrap():
     a, b = np.array([[3]], np.uint8), np.array([[250]], np.uint8)
     assert largest_and_mean(a, b) == (247, 247)
     assert largest_and_mean(b, a) == (247, 247)
+
+
+@st.composite
+def two_rankings(draw):
+    """Draw ranked lists of two searches; what a query lacks of a gallery's images is -1."""
+    queries, gallery = draw(st.integers(0, 4)), draw(st.integers(1, 6))
+    depths = draw(st.tuples(*[st.integers(1, 8)] * 2))
+    lacking = [draw(st.integers(0, gallery)) for _ in range(queries)]
+    return [
+        np.array(
+            [
+                (draw(st.permutations(range(gallery)))[: gallery - lacks] + [-1] * 8)[:depth]
+                for lacks in lacking
+            ],
+            np.int32,
+        ).reshape(queries, depth)
+        for depth in depths
+    ]
+
+
+@settings(max_examples=60)
+@given(two_rankings())
+def test_overlap_is_that_of_sets_where_lists_end_early(both):
+    k = min(one.shape[1] for one in both)
+    expected = 0
+    for x, y in zip(*(one[:, :k].tolist() for one in both), strict=True):
+        expected += len(set(x) & set(y) - {-1}) + x.count(-1)  # both lack as many
+    assert overlap(*both) == pytest.approx(expected / max(1, len(both[0]) * k))
+
+
+def test_every_finite_half_is_widened_exactly():
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    expected = halves.astype(np.float32)
+    zeros = np.zeros_like(halves)
+    assert largest_and_mean(halves, zeros) == largest_and_mean(expected, zeros.astype(np.float32))
+    # the sign of zero, too
+    assert np.array_equal(differences._widened(halves).view(np.int32), expected.view(np.int32))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
 
-from pplr.runs.history import adjusted_rand_index, clustering_row, format_csv
+from pplr.runs.history import adjusted_rand_index, clustering_row, format_csv, outliers_alone
 from tests.runs.rows import ROWS
 
 
@@ -54,6 +55,39 @@ def slow_index(pseudo_labels, pids):
 def test_the_index_equals_its_slow_twin(points):
     pseudo_labels, pids = map(list, zip(*points, strict=True))
     assert index(pseudo_labels, pids) == pytest.approx(slow_index(pseudo_labels, pids), abs=1e-12)
+
+
+# each of either kind: none, one, all alike, all alone, both sides the same, and any numbers of
+# identities, at sizes at which the products of pairs are beyond float64's and int64's integers
+LABELLINGS = [
+    ([], []),
+    ([0], [7]),
+    ([-1], [-1]),
+    ([0] * 5, [3] * 5),
+    ([0] * 5, [1, 2, 3, 4, 5]),
+    ([-1] * 5, [1, 2, 3, 4, 5]),
+    ([-1] * 5, [3] * 5),
+    ([0, 0, -1, -1], [-1, -1, 0, 0]),  # outliers on both sides, as alternations are compared
+    ([0, 1, 2, 0], [2**31 - 1, 0, 2**31 - 2, 2**31 - 1]),
+    *((rng.integers(-1, high, N), rng.integers(-1, people, N))
+      for rng in [np.random.default_rng(0)]
+      for N, high, people in [(50, 4, 4), (900, 70, 80), (12_936, 700, 751), (100_000, 3, 2)]),
+    (np.arange(100_000) // 16, np.arange(100_000) // 20),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pseudo_labels", "pids"), LABELLINGS)
+def test_the_index_is_scikit_learns_to_the_last_digit(pseudo_labels, pids):
+    sides = [outliers_alone(np.array(one, np.int32)) for one in (pids, pseudo_labels)]
+    assert index(pseudo_labels, pids) == adjusted_rand_score(*sides)
+
+
+@given(points=st.lists(st.tuples(st.integers(-1, 6), st.integers(-1, 6)), max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_the_index_of_any_labels_is_scikit_learns(points):
+    pseudo_labels, pids = np.array(points, np.int32).reshape(-1, 2).T
+    expected = adjusted_rand_score(outliers_alone(pids), outliers_alone(pseudo_labels))
+    assert index(pseudo_labels, pids) == expected
 
 
 def test_the_index_leaves_its_inputs_as_they_were():

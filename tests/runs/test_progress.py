@@ -127,7 +127,7 @@ def test_a_damaged_array_is_no_gap(run):
 
 
 def test_an_empty_folder_is_no_run_yet(tmp_path):
-    assert how_far(RunPaths(tmp_path), SCHEDULE) == "the images are not prepared"
+    assert how_far(RunPaths(tmp_path), SCHEDULE, []) == "the images are not prepared"
 
 
 # --- the table -----------------------------------------------------------------------------
