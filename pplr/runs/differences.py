@@ -1,5 +1,6 @@
 """How far two alternations of the same images are apart, piece by piece."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -178,6 +179,8 @@ def largest_and_mean(a: Any, b: Any) -> tuple[float, float]:
 def overlap(a: Any, b: Any) -> float:
     """Return the mean share that two ranked lists have in common of the k nearest, in [0,1].
 
+    Without any, as of a run without queries, it is 1: they are alike.
+
     Parameters
     ----------
     a, b
@@ -190,8 +193,8 @@ def overlap(a: Any, b: Any) -> float:
         both = np.concatenate([_different(one[rows][..., :k]) for one in (a, b)], axis=-1)
         both.sort(axis=-1)  # what both have comes twice, one after the other
         shared += int(np.count_nonzero(both[..., 1:] == both[..., :-1]))
-        lists += both[..., 0].size
-    return float(shared / max(1, lists * k))
+        lists += math.prod(both.shape[:-1])
+    return float(shared / (lists * k)) if lists * k else 1.0
 
 
 def _different(lists: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -65,7 +65,7 @@ def test_overlap_by_hand():
     assert overlap(a, b[:, :1]) == 0  # of the nearest alone, none is shared
     assert overlap(a, a[:, ::-1]) == 1  # the order does not matter
     assert overlap(a[:, None], b[:, None]) == overlap(a, b)
-    assert overlap(a[:0], b[:0]) == 0
+    assert overlap(a[:0], b[:0]) == overlap(a[:, :0], b) == 1  # nothing is apart
 
 
 @pytest.mark.parametrize("block", [1, 100, 10**6])
@@ -113,7 +113,7 @@ def test_overlap_is_that_of_sets_where_lists_end_early(both):
     expected = 0
     for x, y in zip(*(one[:, :k].tolist() for one in both), strict=True):
         expected += len(set(x) & set(y) - {-1}) + x.count(-1)  # both lack as many
-    assert overlap(*both) == pytest.approx(expected / max(1, len(both[0]) * k))
+    assert overlap(*both) == pytest.approx(expected / (len(both[0]) * k) if len(both[0]) else 1)
 
 
 def test_every_finite_half_is_widened_exactly():
