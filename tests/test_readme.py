@@ -1,16 +1,20 @@
 """What the README and the other pages show is run."""
 
 import hashlib
+import importlib.util
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from ruamel.yaml import YAML
 
+from pplr.cli.main import app
 from pplr.datasets.table import read_table
 from pplr.runs.progress import format_history, read_history
 from pplr.settings.configure import parse_overrides
@@ -26,6 +30,8 @@ BLOCKS = [
     for page in PAGES
     for block in re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(), re.M | re.S)
 ]
+
+WEIGHTS = ROOT / PRESETS["demo"]["weights"]
 
 
 def blocks(language):
@@ -146,3 +152,60 @@ def test_stages_in_commands_are_of_the_pipeline():
 def test_settings_in_commands_are_allowed(override):
     if override != "launcher=torchrun":  # its options follow
         parse_params(PRESETS["market1501"] | parse_overrides([override]), where="README")
+
+
+def commands(word):
+    """Return the lines of all sh blocks that start with a word, as a shell splits them."""
+    lines = [line for line in "".join(blocks("sh")).splitlines() if line.startswith(f"{word} ")]
+    return [shlex.split(line, comments=True)[1:] for line in dict.fromkeys(lines)]
+
+
+@pytest.mark.parametrize("arguments", commands("pplr"), ids=" ".join)
+def test_commands_have_the_options_they_are_shown_with(arguments):
+    word, *rest = arguments
+    typer.main.get_command(app).commands[word].make_context(word, rest)  # parsed, not run
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A few images, as a user's folder has them."""
+    folder = tmp_path_factory.mktemp("photos")
+    write_images(folder, [f"{gate}/{i:03d}.jpg" for gate in ("a", "b") for i in range(6)])
+    return folder
+
+
+FOLDERS = [one for one in commands("pplr") if one[:2] == ["configure", "folder"]]
+
+
+@pytest.mark.parametrize("arguments", FOLDERS, ids=" ".join)
+def test_a_folder_of_images_is_configured_as_shown(tmp_path, photos, arguments, capsys):
+    (tmp_path / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
+    (tmp_path / "pplr").symlink_to(ROOT / "pplr")  # what DVC watches where weights have a name
+    here = {
+        "/data/photos": str(photos),
+        "weights=resnet50.pth": f"weights={WEIGHTS}",
+        "device=cuda": "device=cpu",  # refused where there is no GPU
+    }
+    with working_in(tmp_path), pytest.raises(SystemExit) as ended:
+        app([here.get(one, one) for one in arguments])
+    shown = capsys.readouterr()
+    assert ended.value.code == 0, shown
+    assert "train         12 " in shown.out
+    assert "nothing to evaluate" in shown.err
+    assert (tmp_path / "params.yaml").is_file() == ("--dry-run" not in arguments)
+
+
+MESSAGES = re.compile(r"`([A-Z][a-z]+(?: [a-z0-9]+){3,}|batches of)[ `]")
+
+
+def test_messages_that_pages_explain_are_those_of_the_code():
+    code = "".join(path.read_text() for path in (ROOT / "pplr").rglob("*.py"))
+    named = {found for page in PAGES for found in MESSAGES.findall(page.read_text())}
+    assert len(named) >= 6
+    assert [one for one in named if one not in code] == []
+
+
+def test_modules_in_commands_are_there():
+    for arguments in commands("python"):
+        if arguments[0] == "-m" and not arguments[1].startswith("pytest"):
+            assert importlib.util.find_spec(arguments[1]) is not None, arguments
