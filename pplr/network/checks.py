@@ -161,3 +161,39 @@ def check_same(file: Path, tensors: Mapping[str, Tensor], wanted: Mapping[str, T
         )
         if found != allowed:
             raise unreadable_model(file, f"{key}: {found}, where the model has {allowed}")
+
+
+def no_classifiers(file: Path) -> MissingInputError:
+    """Return the error for a model whose classifiers are not there."""
+    return MissingInputError(
+        what="A model has no classifiers.",
+        where=str(file),
+        value="no such file",
+        allowed="the classifiers that train-epoch writes beside the model",
+        next_step="remove the model's folder and run `dvc repro`, which fetches or makes it anew",
+    )
+
+
+def check_classifiers(
+    file: Path, tensors: Mapping[str, Tensor], wanted: tuple[int, int, int]
+) -> None:
+    """Raise a DataError unless a file holds the classifiers of a model's clusters, and no more.
+
+    Parameters
+    ----------
+    file
+        The file.
+    tensors
+        What it holds.
+    wanted
+        The shape (1+P,C,D).
+    """
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if shapes != {"classifiers": wanted}:
+        raise DataError(
+            what="A model's classifiers are not those of its clusters.",
+            where=str(file),
+            value=", ".join(f"{name} of shape {shape}" for name, shape in shapes.items()) or "none",
+            allowed=f"classifiers of shape {wanted}: spaces, clusters, features",
+            next_step="run `dvc repro`, which makes clusters and models that belong together",
+        )
