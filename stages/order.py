@@ -15,7 +15,7 @@ class Command(NamedTuple):
 FIRST = ("check-settings", "prepare-data", "init-model")
 EVALUATION = "evaluate"
 ALTERNATION = ("extract-features", "cluster", "compute-agreement", "train-epoch")
-LAST = ("summarize", "draw-sheets")
+LAST = ("summarize", "draw-sheets", "draw-embedding", "draw-attention")
 STAGES = (*FIRST, EVALUATION, *ALTERNATION, *LAST)
 
 # The stages that go on from a model, whose name is their second argument.

@@ -8,7 +8,7 @@ SPLITS = ("train", "query", "gallery")
 # The groups of an alternation, in the order in which the stages write them.
 GROUPS = ("features", "clusters", "agreement", "refined")
 # The pictures of a run, by the stages that draw them.
-FIGURES = ("queries", "clusters", "agreement", "outliers")
+FIGURES = ("queries", "clusters", "agreement", "outliers", "embedding", "attention")
 
 
 # --- paths ---------------------------------------------------------------------------------

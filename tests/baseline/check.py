@@ -24,7 +24,7 @@ from pplr.runs.compare import PIECES, Comparison, beyond, compare_runs
 from pplr.runs.comparison_words import format_comparison
 from pplr.runs.sides import read_tolerances
 from pplr.settings.reading import parse_yaml
-from pplr.storage.layout import RunPaths
+from pplr.storage.layout import FIGURES, RunPaths
 from stages import launch, order
 from tests.tiny import make_workspace, tiny_schedule, working_in, write_settings
 
@@ -38,7 +38,8 @@ def outputs(paths: RunPaths) -> list[Path]:
     """Return what a baseline holds of the stages' outputs, below the root."""
     names = ("init", *tiny_schedule().alternations)
     models = [paths.model(name) for name in names]
-    without = {paths.checked, paths.timings, *models}
+    figures = [paths.figure(name) for name in FIGURES]  # the arrays they draw are here
+    without = {paths.checked, paths.timings, *models, *figures}
     return [path.relative_to(paths.root) for path in paths.outputs(names) if path not in without]
 
 

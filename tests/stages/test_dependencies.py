@@ -153,7 +153,7 @@ def test_rewording_an_error_reruns_nothing():
 
 # seconds that a stage need not wait; where faiss, torchvision or timm are used, they are imported
 HEAVY = ("faiss", "timm", "torch", "torchvision")
-WITH_TORCH = {"extract-features", "evaluate", "init-model", "train-epoch"}
+WITH_TORCH = {"draw-attention", "extract-features", "evaluate", "init-model", "train-epoch"}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
+from stages.order import LAST
 from tests.datasets.trees import write_images
 from tests.tiny import ROOT, copy_kernels, digests, make_workspace
 
@@ -75,7 +76,7 @@ AFTER_BETA = {
     "compute-agreement@01",
     "train-epoch@01",
     "evaluate@01",
-    "summarize",
+    *LAST,
 }
 
 
