@@ -77,6 +77,10 @@ def _write_alternation(
             "ranked_lists": lists[:, 1:].astype(np.int32),
             "cross_agreement": rng.random((N, P), np.float32),
         },
+        "refined": {
+            "refined_classes": np.repeat(labels[:, None], 3, axis=1),
+            "refined_weights": rng.random((N, 3), np.float32),
+        },
     }
     for group, content in arrays.items():
         write_arrays(paths.arrays(name, group), content, digest=digest)
