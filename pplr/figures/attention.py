@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from pplr.figures.choosing import first_and_last, spaced_clusters
+from pplr.figures.choosing import first_and_last, spread_clusters
 from pplr.figures.tiles import BACKGROUND, FAINT, MARGIN, TEXT, Strip, Tile, draw_strips, font
 from pplr.network.checkpoint import read_model
 from pplr.network.classifiers import read_classifiers
@@ -51,8 +51,8 @@ class Attention(NamedTuple):
 def draw_attention(run: Run, *, device: str) -> Image.Image:
     """Return images beside their heat maps by the models of the first and last alternation.
 
-    They are of 8 clusters of the last alternation, evenly spaced in size: of each its first image
-    that has a cluster in both alternations.
+    They are of 8 clusters of the last alternation, spread evenly over all by size: of each its
+    first image that has a cluster in both alternations.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def choose_rows(
         (N,) those of the last one, if there is another.
     """
     labels = first if last is None else np.where(first >= 0, last, -1)
-    clusters = spaced_clusters(labels, NUM_IMAGES)
+    clusters = spread_clusters(labels, NUM_IMAGES)
     return np.array([np.argmax(labels == one) for one in clusters], np.int64)
 
 

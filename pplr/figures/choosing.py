@@ -12,16 +12,13 @@ def first_and_last(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys((names[0], names[-1])))
 
 
-def spaced(num: int, count: int) -> NDArray[np.int64]:
-    """Return `count` of the numbers 0…num-1, evenly spaced from the first to the last of them.
-
-    Where there are no more than `count`, all of them.
-    """
-    return np.linspace(0, num - 1, min(num, count)).round().astype(np.int64)
+def evenly(total: int, count: int) -> NDArray[np.int64]:
+    """Return `count` indices spread evenly over 0…total-1, all of them where there are fewer."""
+    return np.arange(total) if total <= count else np.arange(count) * total // count
 
 
-def spaced_clusters(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    """Return `count` clusters, evenly spaced in size from the largest to the smallest.
+def spread_clusters(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return `count` clusters, spread evenly over all by their size, the largest first.
 
     Parameters
     ----------
@@ -32,4 +29,4 @@ def spaced_clusters(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
     """
     clusters, sizes = np.unique(labels[labels >= 0], return_counts=True)
     by_size = clusters[np.argsort(-sizes, kind="stable")]
-    return by_size[spaced(len(by_size), count)].astype(np.int64)
+    return by_size[evenly(len(by_size), count)].astype(np.int64)

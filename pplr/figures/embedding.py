@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from pplr.figures.choosing import first_and_last, spaced, spaced_clusters
+from pplr.figures.choosing import evenly, first_and_last, spread_clusters
 from pplr.figures.tiles import Strip, draw_strips
 from pplr.runs import Run
 
@@ -56,8 +56,8 @@ class Colouring:
 def draw_embedding(run: Run) -> Image.Image:
     """Return t-SNE of the global space and of each part, a row for the first and last alternation.
 
-    All show the same images: of 12 clusters of the last alternation, evenly spaced in size, at most
-    40 images each, evenly spaced among the cluster's.
+    All show the same images: of 12 clusters of the last alternation, spread evenly over all by
+    size, at most 40 images each, spread evenly over the cluster.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ def sample_rows(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     labels
         (N,) pseudo-labels, -1 for outliers.
     """
-    members = [np.flatnonzero(labels == one) for one in spaced_clusters(labels, NUM_CLUSTERS)]
-    chosen = [rows[spaced(len(rows), IMAGES_PER_CLUSTER)] for rows in members]
+    members = [np.flatnonzero(labels == one) for one in spread_clusters(labels, NUM_CLUSTERS)]
+    chosen = [rows[evenly(len(rows), IMAGES_PER_CLUSTER)] for rows in members]
     return np.sort(np.concatenate([np.empty(0, np.int64), *chosen]))
 
 

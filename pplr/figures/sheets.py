@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pplr.figures.choosing import evenly
 from pplr.figures.masked import BAR, darkened, scaled
 from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips
 from pplr.runs.clusters import ClusterSummary, summarize_clusters
@@ -151,11 +152,6 @@ SHEETS: dict[str, Callable[[Run], Image.Image]] = {
     "agreement": _agreement,
     "outliers": _outliers,
 }
-
-
-def evenly(total: int, count: int) -> Rows:
-    """Return `count` indices spread evenly over 0…total-1, all of them where there are fewer."""
-    return np.arange(total) if total <= count else np.arange(count) * total // count
 
 
 # --- pieces --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pplr.figures.sheets import evenly
+from pplr.figures.choosing import evenly
 from pplr.runs.clusters import ClusterSummary
 from pplr.runs.inspect import BINS, inspect_image, inspect_run
 from pplr.serve.charts import histogram, line_chart

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pplr.figures.choosing import first_and_last, spaced, spaced_clusters
+from pplr.figures.choosing import evenly, first_and_last, spread_clusters
 from tests.tiny import tiny_schedule
 
 
@@ -20,42 +20,34 @@ def test_first_and_last():
 
 
 @pytest.mark.parametrize(
-    ("num", "count", "wanted"),
-    [
-        (0, 3, []),
-        (1, 3, [0]),
-        (3, 3, [0, 1, 2]),
-        (4, 3, [0, 2, 3]),  # 1.5 is rounded to an even number
-        (11, 3, [0, 5, 10]),
-        (7, 1, [0]),
-    ],
+    ("total", "rows"),
+    [(0, []), (1, [0]), (2, [0, 1]), (3, [0, 1, 2]), (4, [0, 1, 2]), (10, [0, 3, 6])],
 )
-def test_spaced_by_hand(num, count, wanted):
-    assert spaced(num, count).tolist() == wanted
+def test_evenly_by_hand(total, rows):
+    assert evenly(total, 3).tolist() == rows
 
 
-@given(num=st.integers(0, 200), count=st.integers(1, 50))
-def test_spaced_are_as_many_as_are_wanted_each_once_and_from_end_to_end(num, count):
-    found = spaced(num, count)
-    assert len(found) == min(num, count)
+@given(total=st.integers(1, 200), count=st.integers(1, 50))
+def test_evenly_are_as_many_as_are_wanted_each_once_in_equal_steps(total, count):
+    found = evenly(total, count)
+    assert len(found) == min(total, count)
+    assert set(found.tolist()) <= set(range(total))
     assert (np.diff(found) >= 1).all()
-    if len(found) > 1:
-        assert (found[0], found[-1]) == (0, num - 1)
-        assert np.ptp(np.diff(found)) <= 1
+    assert np.ptp(np.diff(found, append=total)) <= 1
 
 
 def test_clusters_by_hand():
     # sizes 2, 3, 1, 3; the outliers are none, and of equal ones the lower is first
     labels = np.array([3, 0, 1, 1, -1, -1, 3, 0, 1, 2, 3, -1, -1], np.int32)
-    assert spaced_clusters(labels, 9).tolist() == [1, 3, 0, 2]
-    assert spaced_clusters(labels, 2).tolist() == [1, 2]
-    assert spaced_clusters(labels, 1).tolist() == [1]
+    assert spread_clusters(labels, 9).tolist() == [1, 3, 0, 2]
+    assert spread_clusters(labels, 2).tolist() == [1, 0]
+    assert spread_clusters(labels, 1).tolist() == [1]
 
 
 def test_no_clusters():
-    assert spaced_clusters(np.full(3, -1, np.int32), 4).tolist() == []
-    assert spaced_clusters(np.empty(0, np.int32), 4).tolist() == []
+    assert spread_clusters(np.full(3, -1, np.int32), 4).tolist() == []
+    assert spread_clusters(np.empty(0, np.int32), 4).tolist() == []
 
 
 def test_a_number_that_no_image_has_is_no_cluster():
-    assert spaced_clusters(np.array([4, 4, 2], np.int32), 4).tolist() == [4, 2]
+    assert spread_clusters(np.array([4, 4, 2], np.int32), 4).tolist() == [4, 2]

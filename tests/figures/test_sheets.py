@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pplr.figures import sheets
-from pplr.figures.sheets import SHEETS, draw_sheet, evenly
+from pplr.figures.choosing import evenly
+from pplr.figures.sheets import SHEETS, draw_sheet
 from pplr.figures.tiles import RIGHT, WRONG
 from pplr.runs.pieces import Alternation, Split
 from pplr.storage.layout import RunPaths
@@ -44,11 +45,6 @@ def test_the_stage_writes_every_sheet(run):
             np.testing.assert_array_equal(np.asarray(written), np.asarray(drawn))
             assert len(np.unique(np.asarray(drawn).reshape(-1, 3), axis=0)) > 2
     assert {RunPaths().figure(name).name for name in SHEETS} == {f"{name}.png" for name in SHEETS}
-
-
-@pytest.mark.parametrize(("total", "rows"), [(2, [0, 1]), (3, [0, 1, 2]), (10, [0, 3, 6]), (0, [])])
-def test_evenly(total, rows):
-    assert evenly(total, 3).tolist() == rows
 
 
 def test_queries_have_their_nearest_as_the_metric_ranks_them(run, strips_of):
