@@ -61,6 +61,7 @@ WHERE = """
   data/alternations/<e>/clusters.zarr    pseudo-labels and ranked lists
   data/alternations/<e>/agreement.zarr   cross agreement of each image and part
   data/models/<e>                        the model after alternation e
+  data/figures                           pictures of queries, clusters, agreement and more
   data/timing                            seconds of each stage"""
 
 
