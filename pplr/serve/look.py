@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pplr.runs.clusters import ClusterSummary, summarize_clusters
+from pplr.runs.inspect import Facts, inspect_run
 from pplr.runs.pieces import Alternation, Pictures
 from pplr.runs.run import Run
+from pplr.settings.schedule import INIT
 from pplr.storage.arrays import read_digest
+from pplr.storage.layout import ARRAYS, GROUPS
 
 _KEPT = 8  # alternations, and as many rankings, that are kept in memory
+_OPENED = 1024  # arrays that are kept open, of which nothing is kept but where they lie
 
 Rows = NDArray[np.int64]
 
@@ -95,6 +99,8 @@ class Look:
         self.run, self.root = run, root
         self._images = functools.lru_cache(_KEPT)(self._read_images)
         self._clustered = functools.lru_cache(_KEPT)(self._read_clustered)
+        self._facts = functools.lru_cache(1)(lambda _: inspect_run(run))
+        self._opened = functools.lru_cache(_OPENED)(self._open)
         self._pictures = functools.lru_cache(_KEPT)(lambda split, _: run.split(split).images)
         self._array = functools.lru_cache(4 * _KEPT)(self._read_array)
 
@@ -102,6 +108,20 @@ class Look:
     def name(self) -> str:
         """The run's name: that of its folder, or of its revision."""
         return self.run.paths.root.name
+
+    def facts(self) -> Facts:
+        """Return what `inspect_run` says, anew once something has changed on disk."""
+        paths, schedule = self.run.paths, self.run.schedule
+        places = [paths.split("train"), paths.model(INIT), paths.history, paths.evaluation(INIT)]
+        for name in schedule.alternations:
+            places += [paths.arrays(name, group) for group in GROUPS]
+            places += [paths.training(name), paths.evaluation(name)]
+        return self._facts(tuple(_stamp(place) for place in places))
+
+    def row(self, name: str, array: str, row: int) -> NDArray[Any] | None:
+        """Return an image's row of an alternation's array; None where it is not there yet."""
+        stamp = _stamp(self.run.paths.arrays(name, ARRAYS[array].group))
+        return np.asarray(self._opened(name, array, stamp)[row]) if stamp else None
 
     def images(self, split: str) -> Images:
         """Return what is known of a split's images."""
@@ -119,9 +139,9 @@ class Look:
 
     def array(self, name: str, array: str) -> NDArray[Any]:
         """Return an alternation's array by its name in `Alternation`, whole."""
-        places = {"ranked_list": "clusters", "ranked_lists": "agreement"}
-        group = self.run.paths.arrays(name, places[array]) if array in places else None
-        return self._array(name, array, _stamp(group or self.run.paths.ranking(name)))
+        group, paths = ARRAYS[array].group, self.run.paths
+        path = paths.ranking(name) if group == "ranking" else paths.arrays(name, group)
+        return self._array(name, array, _stamp(path))
 
     def _read_images(self, split: str, _: int) -> Images:
         of = self.run.split(split)
@@ -139,14 +159,17 @@ class Look:
         summaries = summarize_clusters(labels, agreement, self.images("train").pids)
         return Clustered(labels, agreement, summaries, order, starts)
 
-    def _read_array(self, name: str, array: str, _: int) -> NDArray[Any]:
+    def _read_array(self, name: str, array: str, stamp: int) -> NDArray[Any]:
+        return np.asarray(self._opened(name, array, stamp)[:])
+
+    def _open(self, name: str, array: str, _: int) -> Any:
         of = Alternation(self.run.paths, name, evaluated=True)  # `init` has a ranking, too
-        return np.asarray(getattr(of, array)[:])
+        return getattr(of, array)
 
 
 def _stamp(path: Path) -> int:
-    """Return when a group was written, as a whole; 0 where it is not there."""
+    """Return when a file or a group was written, as a whole; 0 where it is not there."""
     try:
-        return (path / "zarr.json").stat().st_mtime_ns
+        return (path / "zarr.json" if path.suffix == ".zarr" else path).stat().st_mtime_ns
     except FileNotFoundError:
         return 0

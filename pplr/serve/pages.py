@@ -10,10 +10,10 @@ import numpy as np
 
 from pplr.figures.choosing import evenly
 from pplr.runs.clusters import ClusterSummary
-from pplr.runs.inspect import BINS, inspect_image, inspect_run
+from pplr.runs.inspect import BINS
 from pplr.serve.charts import histogram, line_chart
 from pplr.serve.look import Clustered, Look
-from pplr.serve.pieces import Context, no_such, paged, shares, train_thumbs
+from pplr.serve.pieces import Context, camera_words, no_such, paged, shares, train_thumbs
 
 CLUSTERS, STRIP, IMAGES = 20, 10, 60  # clusters on a page, images of each, images on a page
 NEAREST = 8  # clusters
@@ -22,7 +22,7 @@ FINISHED = "finished"  # the script asks for no more then
 
 def run_page(look: Look) -> Context:
     """Return curves over the alternations, the settings that differ, and the metrics."""
-    facts = inspect_run(look.run)
+    facts = look.facts()
     rows = facts["history"]
     names = [row["alternation"] for row in rows]
 
@@ -66,7 +66,7 @@ def run_page(look: Look) -> Context:
 
 def progress(look: Look) -> str:
     """Return how far a run is, in words, which change when its page would."""
-    return look.run.how_far() or FINISHED
+    return look.facts()["unfinished"] or FINISHED
 
 
 ORDERS: dict[str, tuple[str, Callable[[ClusterSummary], Any]]] = {
@@ -177,8 +177,11 @@ def image_page(look: Look, name: str, row: int) -> Context:
     images = look.images("train")
     if row >= len(images):
         raise no_such(row, kind="training image", there=len(images))
-    facts = inspect_image(look.run, row, name)
-    lists = facts["neighbours"]
+    k = look.run.settings.k
+    lists = {"global": look.array(name, "ranked_list")[row][:k].tolist()}
+    by_part = look.row(name, "ranked_lists", row)
+    for part, ranked in enumerate(() if by_part is None else by_part.tolist(), start=1):
+        lists[f"part {part}"] = ranked
     shared = set(lists["global"])
     spaces = []
     for space, ranked in lists.items():
@@ -193,10 +196,13 @@ def image_page(look: Look, name: str, row: int) -> Context:
         "name": name,
         **known,
         "row": row,
-        "facts": facts,
+        "path": str(images.paths[row]),
+        "camera": camera_words(int(images.camids[row])),
+        "pid": int(images.pids[row]),
+        "through": {other: _through(look, other, row) for other in look.run.alternations},
         "label": label,
         "spaces": spaces,
-        "k": len(lists["global"]),
+        "k": k,
         "masked": clustered.agreement is not None,
         "digest": images.digest[:12],
         "size": images.shape,
@@ -215,6 +221,20 @@ def _check_alternation(look: Look, name: str) -> Context:
     return {
         "before": there[at - 1] if at else None,
         "after": there[at + 1] if at + 1 < len(there) else None,
+    }
+
+
+def _through(look: Look, name: str, row: int) -> Context:
+    """Return an image's label, agreement and refined label; None where they are not there."""
+    label = look.row(name, "pseudo_labels", row)
+    classes, weights = (look.row(name, f"refined_{what}", row) for what in ("classes", "weights"))
+    refined = None
+    if classes is not None and weights is not None:
+        refined = [(one, weight) for one, weight in zip(classes, weights, strict=True) if one >= 0]
+    return {
+        "label": None if label is None else int(label),
+        "agreement": look.row(name, "cross_agreement", row),
+        "refined": refined,
     }
 
 
