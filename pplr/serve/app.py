@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.filters["printable"] = printable
+        self.templates.filters |= {"printable": printable, "shares": shares_words}
         self.templates.globals |= {
             "place_words": place_words,
             "camera_words": camera_words,
@@ -221,6 +221,11 @@ def whole(text: str) -> int:
 def printable(text: object) -> str:
     """Return a text without line breaks and what else does not print, each as its escape."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
+
+
+def shares_words(values: Iterable[float]) -> str:
+    """Return numbers in [0,1] beside each other, as those of an image's parts."""
+    return " ".join(f"{value:.2f}" for value in values)
 
 
 def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -1,5 +1,6 @@
 """Curves as SVG, whose colours the page's style decides."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
@@ -26,7 +27,8 @@ def line_chart(names: Sequence[str], lines: Mapping[str, Values], *, label: str)
     known = {name: values for name, values in lines.items() if any(v is not None for v in values)}
     if not known:
         return Markup()
-    highest = max(v for values in known.values() for v in values if v is not None) or 1.0
+    tick = _tick(max(v for values in known.values() for v in values if v is not None))
+    highest = tick * _TICKS
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(names) - 1)
     scale = (HEIGHT - _TOP - _BOTTOM) / highest
     xs = [_LEFT + i * step for i in range(len(names))]
@@ -73,6 +75,13 @@ def histogram(counts: Sequence[int], *, label: str) -> Markup:
     ).format(f"{label}, from 0 to 1: {words}", bars)
 
 
+def _tick(highest: float) -> float:
+    """Return the smallest of 1, 2, 2.5 and 5 times a power of ten that goes to a value in steps."""
+    step = (highest or 1.0) / _TICKS
+    power = 10.0 ** math.floor(math.log10(step))
+    return power * next(one for one in (1, 2, 2.5, 5, 10) if one * power >= step * (1 - 1e-9))
+
+
 def _axes(names: Sequence[str], xs: Sequence[float], highest: float) -> Markup:
     bottom = HEIGHT - _BOTTOM
     lines = []
@@ -86,7 +95,7 @@ def _axes(names: Sequence[str], xs: Sequence[float], highest: float) -> Markup:
         )
         lines.append(
             Markup('<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
-                _LEFT - 6, y + 4, f"{value:.3g}"
+                _LEFT - 6, y + 4, f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
             )
         )
     every = -(-len(names) // 10)

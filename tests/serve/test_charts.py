@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from pplr.serve.charts import HEIGHT, histogram, line_chart
 
 
@@ -15,6 +17,22 @@ def test_a_line_by_hand():
     assert numbers(chart, "cx")[0] == 52
     assert "Accuracy: mAP from 0 at init to 1 at 01" in chart
     assert "style=" not in chart
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [
+        (0.789, ["0", "0.2", "0.4", "0.6", "0.8"]),
+        (111, ["0", "50", "100", "150", "200"]),
+        (100, ["0", "25", "50", "75", "100"]),
+        (3.33, ["0", "1", "2", "3", "4"]),
+        (0, ["0", "0.25", "0.5", "0.75", "1"]),
+        (12936, ["0", "5,000", "10,000", "15,000", "20,000"]),
+    ],
+)
+def test_ticks_are_round(highest, ticks):
+    chart = str(line_chart(["a"], {"x": [highest]}, label="l"))
+    assert re.findall(r'text-anchor="end">([^<]+)<', chart) == ticks
 
 
 def test_a_gap_breaks_the_line():
