@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 # Before a library is loaded that computes. With small tensors, or with a worker of pytest for each
@@ -8,6 +9,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["MKL_NUM_THREADS"] = "1"
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pplr.runs import open_run
 from stages import compiled
 from tests.tiny import make_workspace, run_all
 from tests.watching import refuse_hosts, watching
@@ -50,3 +52,16 @@ def tiny_run_seen(tmp_path_factory):
 def tiny_run(tiny_run_seen):
     """A workspace in which every stage has run; whoever changes it takes a copy."""
     return tiny_run_seen[0]
+
+
+@pytest.fixture(scope="session")
+def run(tiny_run):
+    """The tiny run, opened."""
+    return open_run(tiny_run)
+
+
+@pytest.fixture
+def copy(tiny_run, tmp_path):
+    """A copy of the tiny run, to be damaged or changed."""
+    shutil.copytree(tiny_run, tmp_path / "run")
+    return open_run(tmp_path / "run")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pytest
 
-from pplr.runs import open_run
 from pplr.serve.app import serve
 from pplr.serve.look import Look
 
@@ -48,11 +47,6 @@ def served(*runs):
 
     ask.address = said[0].rstrip("/")
     yield ask
-
-
-@pytest.fixture(scope="session")
-def run(tiny_run):
-    return open_run(tiny_run)
 
 
 @pytest.fixture(scope="session")

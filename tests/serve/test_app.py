@@ -152,20 +152,18 @@ def test_many_at_once_lose_nothing(ask):
     )
 
 
-def test_names_of_files_are_text(tiny_run, tmp_path):
+def test_names_of_files_are_text(copy):
     names = [
         "<script>alert(1)</script>.jpg",
         "\"onerror='x'.jpg",
         "a\nb\x1b[31m.jpg",
         "../../x.jpg",
     ]
-    shutil.copytree(tiny_run, tmp_path / "run")
-    run = open_run(tmp_path / "run")
     for split in ("train", "query"):
-        paths = zarr.open_group(run.paths.split(split), mode="r+")["paths"]
+        paths = zarr.open_group(copy.paths.split(split), mode="r+")["paths"]
         paths[: len(names)] = np.array(names, dtype=object)
-        write_checksums(run.paths.split(split))
-    with served(run) as ask:
+        write_checksums(copy.paths.split(split))
+    with served(copy) as ask:
         for row in range(len(names)):
             for address in (f"/alternation/01/image/{row}", f"/query/01/{row}"):
                 answer = ask(address)
@@ -178,38 +176,34 @@ def test_names_of_files_are_text(tiny_run, tmp_path):
         assert "a\\nb\\x1b[31m.jpg" in ask("/query/01/2").text
 
 
-def test_what_is_damaged_is_said_on_its_page_alone(tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
-    run = open_run(tmp_path / "run")
-    array = run.paths.arrays("01", "clusters") / "pseudo_labels" / "c" / "0"
+def test_what_is_damaged_is_said_on_its_page_alone(copy):
+    array = copy.paths.arrays("01", "clusters") / "pseudo_labels" / "c" / "0"
     content = bytearray(array.read_bytes())
     content[len(content) // 2] ^= 1
     array.write_bytes(content)
-    with served(run) as ask:
+    with served(copy) as ask:
         answer = ask("/alternation/01")
         assert answer.status == 500
         assert "damaged" in answer.text
         assert "clusters.zarr" in answer.text
         assert ask("/alternation/00").status == 200
-        shutil.rmtree(run.paths.arrays("00", "agreement"))
+        shutil.rmtree(copy.paths.arrays("00", "agreement"))
         assert ask("/alternation/00").status == 200
         assert ask("/alternation/00/outliers").status == 200
         assert ask("/masked/00/0.png").status == 404
 
 
-def test_a_run_in_progress_is_shown_as_far_as_it_is(tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
-    run = open_run(tmp_path / "run")
+def test_a_run_in_progress_is_shown_as_far_as_it_is(copy, tiny_run, tmp_path):
     kept = tmp_path / "kept"
-    run.paths.arrays("01", "clusters").rename(kept)
-    with served(run) as ask:
+    copy.paths.arrays("01", "clusters").rename(kept)
+    with served(copy) as ask:
         assert "Not finished" in ask("/").text
         assert "data-progress" in ask("/").text
         before = ask("/progress").text
         assert "not clustered" in before
         assert "not clustered yet" in ask("/alternation/01").text
         assert ask("/alternation/01/image/0").status == 404
-        kept.rename(run.paths.arrays("01", "clusters"))
+        kept.rename(copy.paths.arrays("01", "clusters"))
         assert ask("/progress").text == "finished"
         assert "clusters;" in ask("/alternation/01").text
     empty = tmp_path / "empty"
@@ -222,14 +216,12 @@ def test_a_run_in_progress_is_shown_as_far_as_it_is(tiny_run, tmp_path):
         assert ask("/compare").status == 404
 
 
-def test_what_is_written_anew_is_shown(tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
-    run = open_run(tmp_path / "run")
-    with served(run) as ask:
+def test_what_is_written_anew_is_shown(copy):
+    with served(copy) as ask:
         before = ask("/alternation/01").text
-        shutil.rmtree(run.paths.arrays("01", "clusters"))
-        shutil.copytree(run.paths.arrays("00", "clusters"), run.paths.arrays("01", "clusters"))
-        group = run.paths.arrays("01", "clusters") / "zarr.json"
+        shutil.rmtree(copy.paths.arrays("01", "clusters"))
+        shutil.copytree(copy.paths.arrays("00", "clusters"), copy.paths.arrays("01", "clusters"))
+        group = copy.paths.arrays("01", "clusters") / "zarr.json"
         group.write_bytes(group.read_bytes())
         assert ask("/alternation/01").text != before
 

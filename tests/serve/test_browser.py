@@ -4,12 +4,10 @@ Needs the extra `browser`, /usr/bin/chromium, and `npm install --no-save axe-cor
 """
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 
-from pplr.runs import open_run
 from tests.serve.conftest import served
 from tests.tiny import ROOT
 
@@ -138,12 +136,10 @@ def test_without_scripts_everything_can_be_read(opened):
     assert "a=00" in page.url
 
 
-def test_a_run_in_progress_moves_on_by_itself(opened, tiny_run, tmp_path):
-    shutil.copytree(tiny_run, tmp_path / "run")
-    run = open_run(tmp_path / "run")
-    results = run.paths.evaluation("01")
+def test_a_run_in_progress_moves_on_by_itself(opened, copy, tmp_path):
+    results = copy.paths.evaluation("01")
     results.rename(tmp_path / "kept")
-    with served(run) as ask:
+    with served(copy) as ask:
         page = opened()
         page.goto(f"{ask.address}/")
         assert page.get_by_text("Not finished").count() == 1
