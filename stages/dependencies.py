@@ -38,6 +38,7 @@ EXEMPT = (
     "pplr/runs/comparison_checks.py",
     "pplr/runs/progress.py",
     "pplr/runs/revision.py",
+    "pplr/serve/checks.py",
     "pplr/settings/",
     "pplr/storage/checks.py",
     "pplr/storage/checksums.py",
