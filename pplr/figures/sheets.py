@@ -13,7 +13,7 @@ from PIL import Image
 
 from pplr.figures.choosing import evenly
 from pplr.figures.masked import BAR, darkened, scaled
-from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips
+from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips, printable
 from pplr.runs.clusters import ClusterSummary, summarize_clusters
 from pplr.runs.pieces import Split
 from pplr.runs.run import Run
@@ -23,6 +23,7 @@ QUERIES = OUTLIERS = 6  # strips of each kind
 CLUSTERS = 4
 NEAREST = EXTREMES = 10
 MEMBERS = 14  # of a cluster, in one line
+LONGEST = 90  # characters of a path in a title
 
 Rows = NDArray[np.int64]
 
@@ -60,7 +61,7 @@ def _queries(run: Run) -> Image.Image:
             ranks = [str(rank) for rank in range(1, len(nearest) + 1)]
             strips.append(
                 Strip(
-                    f"{kind}: {paths[row]}, average precision {precisions[row]:.2f}",
+                    f"{kind}: {_path(paths[row])}, average precision {precisions[row]:.2f}",
                     _tiles(gallery, nearest, ranks, frames),
                     lead=_tiles(query, np.array([row]), ["query"], [MARKED])[0],
                 )
@@ -141,7 +142,7 @@ def _outliers(run: Run) -> Image.Image:
         frames = [_by_identity(pids[one], pids[row]) for one in nearest]
         words = ["outlier" if labels[one] < 0 else f"cluster {labels[one]}" for one in nearest]
         lead = _tiles(train, np.array([row]), ["outlier"], [MARKED])[0]
-        strips.append(Strip(str(paths[row]), _tiles(train, nearest, words, frames), lead=lead))
+        strips.append(Strip(_path(paths[row]), _tiles(train, nearest, words, frames), lead=lead))
     none = [Strip("", [], words="every image is in a cluster")]
     return draw_strips(strips or none, tile=_tile_size(train), heading=heading)
 
@@ -177,6 +178,12 @@ def _tile_size(split: Split) -> tuple[int, int]:
 
 def _read(array: Any) -> NDArray[Any]:
     return np.asarray(array[:])
+
+
+def _path(path: str) -> str:
+    """Return the path of an image, of a long one the end."""
+    words = printable(path)
+    return words if len(words) <= LONGEST else f"…{words[1 - LONGEST :]}"
 
 
 def _by_identity(pid: int, expected: int | None) -> str | None:

@@ -1,5 +1,7 @@
 """The sheets of a run show what its arrays hold."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -150,3 +152,15 @@ def test_without_clusters_or_outliers_the_sheet_says_so(run, strips_of, changed)
     (strip,) = strips_of("clusters")
     assert strip.words == "there is no cluster"
     assert draw_sheet(run, "clusters").height > 60
+
+
+def test_a_title_is_one_line_whatever_a_file_is_called(run, strips_of, changed):
+    names = [f"{'x' * 4000}{row}.jpg" if row % 2 else f"a\nb\u202e{row}.jpg" for row in range(48)]
+    changed(Split, "paths", lambda paths: np.array(names[: len(paths)], dtype=object))
+    changed(Alternation, "pseudo_labels", lambda labels: np.full_like(labels, -1))
+    for name in ("queries", "outliers"):
+        titles = [strip.title for strip in strips_of(name)]
+        assert all(title.isprintable() and len(title) < 150 for title in titles)
+        assert any("a\\nb\\u202e" in title for title in titles)
+        assert any(re.search(r"…x+\d+\.jpg", title) for title in titles) or name == "outliers"
+        assert draw_sheet(run, name).width < 3000
