@@ -127,7 +127,7 @@ class Alternation:
     def _open_ranking(self, name: str) -> zarr.Array[Any]:
         digest = read_digest(self.paths.split("query"))
         (array,) = open_arrays(self.paths.ranking(self.name), name, digest=digest)
-        return array
+        return LazyArray(array.async_array)
 
     def _open(self, name: str) -> zarr.Array[Any]:
         path = self.paths.arrays(self.name, ARRAYS[name].group)

@@ -25,7 +25,7 @@ WORDS = {
 def how_far(paths: RunPaths, schedule: Schedule, rows: Sequence[Row]) -> str | None:
     """Return in words how far a run is, of whose history these are the rows; None once finished."""
     unfinished = what_is_missing(paths, schedule)
-    if unfinished is None and _read(paths.history) != format_csv(rows):
+    if unfinished is None and _read(paths.history) != format_csv(rows).encode():
         return "every alternation is there, not summarized"
     return unfinished
 
@@ -75,8 +75,8 @@ def _model_words(paths: RunPaths, schedule: Schedule, name: str) -> str:
     return f"{words}, {'' if paths.evaluation(name).is_file() else 'not '}evaluated"
 
 
-def _read(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 # --- the table -----------------------------------------------------------------------------
