@@ -13,7 +13,9 @@ Values = Sequence[float | None]
 
 
 def line_chart(names: Sequence[str], lines: Mapping[str, Values], *, label: str) -> Markup:
-    """Return curves over named places, with axes from 0 and a legend; empty where nothing is known.
+    """Return curves over named places, with axes and a legend; empty where nothing is known.
+
+    The axis begins at 0, or below it where a value is.
 
     Parameters
     ----------
@@ -27,15 +29,14 @@ def line_chart(names: Sequence[str], lines: Mapping[str, Values], *, label: str)
     known = {name: values for name, values in lines.items() if any(v is not None for v in values)}
     if not known:
         return Markup()
-    tick = _tick(max(v for values in known.values() for v in values if v is not None))
-    highest = tick * _TICKS
+    ticks = _ticks([v for values in known.values() for v in values if v is not None])
     step = (WIDTH - _LEFT - _RIGHT) / max(1, len(names) - 1)
-    scale = (HEIGHT - _TOP - _BOTTOM) / highest
+    scale = (HEIGHT - _TOP - _BOTTOM) / (ticks[-1] - ticks[0])
     xs = [_LEFT + i * step for i in range(len(names))]
-    parts = [_axes(names, xs, highest)]
+    parts = [_axes(names, xs, ticks)]
     for number, values in enumerate(known.values(), start=1):
         points = [
-            (x, HEIGHT - _BOTTOM - value * scale) if value is not None else None
+            (x, HEIGHT - _BOTTOM - (value - ticks[0]) * scale) if value is not None else None
             for x, value in zip(xs, values, strict=True)
         ]
         parts.append(_line(points, f"line line{number}"))
@@ -75,6 +76,14 @@ def histogram(counts: Sequence[int], *, label: str) -> Markup:
     ).format(f"{label}, from 0 to 1: {words}", bars)
 
 
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Return the values of an axis with 0 that has room for some values."""
+    highest, lowest = max(0.0, *values), min(0.0, *values)
+    tick = _tick(max(highest, -lowest))
+    first, last = math.floor(lowest / tick), _TICKS if highest or not lowest else 0
+    return [i * tick for i in range(first, last + 1)]
+
+
 def _tick(highest: float) -> float:
     """Return the smallest of 1, 2, 2.5 and 5 times a power of ten that goes to a value in steps."""
     step = (highest or 1.0) / _TICKS
@@ -82,12 +91,11 @@ def _tick(highest: float) -> float:
     return power * next(one for one in (1, 2, 2.5, 5, 10) if one * power >= step * (1 - 1e-9))
 
 
-def _axes(names: Sequence[str], xs: Sequence[float], highest: float) -> Markup:
+def _axes(names: Sequence[str], xs: Sequence[float], ticks: Sequence[float]) -> Markup:
     bottom = HEIGHT - _BOTTOM
     lines = []
-    for i in range(_TICKS + 1):
-        value = highest * i / _TICKS
-        y = bottom - (bottom - _TOP) * i / _TICKS
+    for i, value in enumerate(ticks):
+        y = bottom - (bottom - _TOP) * i / (len(ticks) - 1)
         lines.append(
             Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(
                 _LEFT, WIDTH - _RIGHT, y, y

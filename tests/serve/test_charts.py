@@ -19,6 +19,16 @@ def test_a_line_by_hand():
     assert "style=" not in chart
 
 
+def test_a_line_that_goes_below_zero():
+    chart = str(line_chart(["00", "01"], {"index": [-0.5, 1.0]}, label="l"))
+    assert re.findall(r'text-anchor="end">([^<]+)<', chart) == [
+        *["-0.5", "-0.25", "0", "0.25", "0.5", "0.75", "1"]
+    ]
+    assert numbers(chart, "cy") == [HEIGHT - 30, 14]
+    chart = str(line_chart(["00", "01"], {"index": [-0.14, -0.01]}, label="l"))
+    assert re.findall(r'text-anchor="end">([^<]+)<', chart) == ["-0.15", "-0.1", "-0.05", "0"]
+
+
 @pytest.mark.parametrize(
     ("highest", "ticks"),
     [
