@@ -1,5 +1,7 @@
 """`pplr serve`: the run in a browser."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,4 +35,7 @@ def serve(
     if compare:
         other, _ = find_side(compare)
         looks.append(Look(other, root="/other"))
+    for number in (signal.SIGTERM, signal.SIGHUP):  # so that a revision's temporary folder goes
+        if signal.getsignal(number) == signal.SIG_DFL:  # it is ignored under nohup
+            signal.signal(number, lambda got, _: sys.exit(128 + got))
     serve_looks(looks, host=host, port=port, say=lambda address: print(address, flush=True))

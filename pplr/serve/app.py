@@ -1,7 +1,6 @@
 """The page: addresses, headers, errors, and the server."""
 
 import contextlib
-import ipaddress
 import re
 import socket
 from collections.abc import Callable, Iterable, Sequence
@@ -14,27 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from pplr.errors import MissingInputError, PplrError, worded
+from pplr.figures.tiles import printable
 from pplr.serve import comparing, pages, pictures, queries
-from pplr.serve.checks import cannot_listen
+from pplr.serve.checks import cannot_listen, unexpected
+from pplr.serve.guard import Guarded
 from pplr.serve.look import Look
 from pplr.serve.pieces import Context, NoSuchPageError, camera_words, no_such, place_words
 from pplr.storage.layout import SPLITS
 
 STATIC = Path(__file__).parent / "static"
-POLICY = (
-    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-}
-FOREVER = "private, max-age=31536000, immutable"  # the address of a picture names its data set
+FOREVER = "private, max-age=31536000, immutable"  # such an address names what the split holds
 
 
 def make_app(looks: Sequence[Look], *, host: str) -> ASGIApp:
@@ -55,54 +46,9 @@ def make_app(looks: Sequence[Look], *, host: str) -> ASGIApp:
     for look in reversed(looks):
         own = site.routes(look)
         routes += [Mount(look.root, routes=own)] if look.root else own
-    errors = (NoSuchPageError, HTTPException, PplrError, OSError)
+    errors = (NoSuchPageError, HTTPException, PplrError, OSError, Exception)
     handlers: dict[Any, Any] = dict.fromkeys(errors, site.problem)
     return Guarded(Starlette(routes=routes, exception_handlers=handlers), host=host)
-
-
-class Guarded:
-    """An application behind a check of the host and with a policy on every answer."""
-
-    def __init__(self, app: ASGIApp, *, host: str):
-        self.app, self.host = app, host
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                more = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *more]}
-            await send(message)
-
-        if scope["type"] == "http":
-            asked = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            if not host_is_allowed(asked, served=self.host):
-                refusal = PlainTextResponse("This host is not served here.\n", status_code=421)
-                await refusal(scope, receive, sending)
-                return
-        await self.app(scope, receive, sending)
-
-
-def host_is_allowed(asked: str, *, served: str) -> bool:
-    """Return whether a request names this server: so that no page elsewhere reads it by a name.
-
-    Parameters
-    ----------
-    asked
-        The request's Host header.
-    served
-        The address that is listened on. On one that stands for all of this machine, every address
-        in numbers is allowed, but no name other than localhost.
-    """
-    name = re.sub(r":\d+$", "", asked).strip("[]").lower()
-    if name in {"localhost", "127.0.0.1", "::1", served.lower()}:
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return served in ("0.0.0.0", "::")
 
 
 class Site:
@@ -154,22 +100,15 @@ class Site:
 
     def problem(self, request: Request, error: Exception) -> Response:
         """Return what is wrong as a page: no such address, or what cannot be read."""
-        if isinstance(error, NoSuchPageError):
-            status, title, words = 404, "There is no such page", str(error)
-        elif isinstance(error, HTTPException):
-            status, title, words = (
-                error.status_code,
-                error.detail,
-                "Only GET and HEAD are answered.",
-            )
-            words = "This address names nothing here." if status == 404 else words
-        else:
-            assert isinstance(error, PplrError | OSError)
-            missing = isinstance(error, MissingInputError)
-            status, title = (404, "Not there") if missing else (500, "This cannot be read")
-            words = str(worded(error))
+        path = request.scope["path"]
+        there = (one for one in reversed(self.looks) if path.startswith(f"{one.root}/"))
+        look = next(there, self.looks[0])  # a proxy's request names no path
+        status, title, words = _worded(error)
+        words = "\n".join(map(printable, words.split("\n")))
         context = {"title": title, "words": words}
-        answer = self._render("problem", self.looks[0], context, status=status)
+        if path == f"{look.root}/":  # it moves on once it can be read
+            context["progress"] = "unreadable"
+        answer = self._render("problem", look, context, status=status)
         answer.headers.update(getattr(error, "headers", None) or {})
         return answer
 
@@ -200,12 +139,39 @@ class Site:
             "root": look.root,
             "other": self.looks[1] if len(self.looks) > 1 else None,
             "home": self.looks[0],
-            "alternations": run.alternations if status == 200 else (),
-            "ranked": queries.ranked_models(look) if status == 200 else [],
+            **_navigation(look),
             "thumb": look.images("train").shape if shows_images else (0, 0),
         }
         page = self.templates.get_template(f"{template}.html")
         return HTMLResponse(page.render(**common, **context), status)
+
+
+def _worded(error: Exception) -> tuple[int, str, str]:
+    """Return the status, the title and the words of what is wrong."""
+    if isinstance(error, NoSuchPageError):
+        return 404, "There is no such page", str(error)
+    if isinstance(error, HTTPException):
+        not_found = error.status_code == 404
+        words = (
+            "This address names nothing here." if not_found else "Only GET and HEAD are answered."
+        )
+        return error.status_code, error.detail, words
+    if not isinstance(error, PplrError | OSError):  # the server's log has its traceback
+        return 500, "This cannot be shown", str(unexpected(error))
+    missing = isinstance(error, MissingInputError)
+    return (
+        404 if missing else 500,
+        "Not there" if missing else "This cannot be read",
+        str(worded(error)),
+    )
+
+
+def _navigation(look: Look) -> Context:
+    """Return what the head of each page leads to; nothing where the schedule cannot be read."""
+    try:
+        return {"alternations": look.run.alternations, "ranked": queries.ranked_models(look)}
+    except (PplrError, OSError):
+        return {"alternations": (), "ranked": []}
 
 
 NUMBERS = ("page", "row", "cluster")
@@ -214,13 +180,8 @@ NUMBERS = ("page", "row", "cluster")
 def whole(text: str) -> int:
     """Return a number of an address, of nine digits at most."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
-        raise no_such(text, kind="number")
+        raise no_such(text, kind="number", there=["a whole number from 0"])
     return int(text)
-
-
-def printable(text: object) -> str:
-    """Return a text without line breaks and what else does not print, each as its escape."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
 def shares_words(values: Iterable[float]) -> str:
@@ -247,14 +208,16 @@ def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], N
     """
     import uvicorn
 
+    if not host:  # the system would listen on every address
+        raise cannot_listen(host, port, "no address")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))
-        except OSError as error:  # a name that cannot be resolved is one, too
+            listening.listen()
+        except (OSError, UnicodeError) as error:  # of a name that cannot be resolved, or be one
             raise cannot_listen(host, port, error) from None
-        listening.listen()
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{listening.getsockname()[1]}/")
         settings = uvicorn.Config(
@@ -268,17 +231,22 @@ def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], N
 
 
 def _static(request: Request) -> Response:
-    file = STATIC / request.path_params["name"]
-    if file.name not in {one.name for one in STATIC.iterdir()}:
-        raise no_such(file, kind="file")
-    return FileResponse(STATIC / file.name, headers={"cache-control": "no-cache"})
+    name, there = request.path_params["name"], sorted(file.name for file in STATIC.iterdir())
+    if name not in there:
+        raise no_such(name, kind="file", there=there)
+    return FileResponse(STATIC / name, headers={"cache-control": "no-cache"})
 
 
 def _picture(look: Look, request: Request) -> Response:
     split, row = request.path_params["split"], whole(request.path_params["row"])
-    if split not in SPLITS or row >= len(look.images(split)):
-        raise no_such(request.url.path, kind="picture")
-    return _png(pictures.picture(look, split, look.images(split).digest, row), FOREVER)
+    if split not in SPLITS:
+        raise no_such(split, kind="split", there=SPLITS)
+    images = look.images(split)
+    if row >= len(images):
+        raise no_such(row, kind=f"{split} image", there=len(images))
+    is_named = request.query_params.get("of") == images.version
+    content = pictures.picture(look, split, images.version, row)
+    return _png(content, FOREVER if is_named else "no-cache")
 
 
 def _masked(look: Look, request: Request) -> Response:
@@ -286,7 +254,8 @@ def _masked(look: Look, request: Request) -> Response:
     known = name in look.run.alternations and row < len(look.images("train"))
     picture = pictures.masked_picture(look, name, row) if known else None
     if picture is None:
-        raise no_such(request.url.path, kind="picture")
+        place = f"{row} of {name}"
+        raise no_such(place, kind="image with agreement")
     return _png(picture, "no-cache")
 
 

@@ -24,12 +24,13 @@ def compare_page(looks: Sequence[Look], a: str, b: str) -> Context:
     looks
         The run, and the one that is compared with it if there is one.
     a, b
-        `03`, or `other:03` of the run that is compared; empty texts are the last two, or the last
-        of both runs.
+        `03`, or `other:03` of the run that is compared; an empty text is of the last two, or of
+        the last of both runs.
     """
     sides = [_name(look, name) for look in looks for name in look.run.alternations]
     if not (a and b):
-        a, b = _default(looks, sides)
+        last = _default(looks, sides)
+        a, b = a or last[0], b or last[1]
     (look_a, name_a), (look_b, name_b) = _side(looks, a, sides), _side(looks, b, sides)
     context = {"title": f"{a} and {b} compared", "a": a, "b": b, "sides": sides}
     if look_a.images("train").digest != look_b.images("train").digest:
@@ -67,7 +68,7 @@ def _name(look: Look, name: str) -> str:
 
 def _default(looks: Sequence[Look], sides: Sequence[str]) -> tuple[str, str]:
     if not sides:
-        raise no_such(sides, kind="alternation")
+        raise no_such(None, kind="alternation")
     own = [name for name in sides if ":" not in name] or sides
     if len(looks) > 1:
         return own[-1], sides[-1]

@@ -15,12 +15,14 @@ from pplr.runs.pieces import Alternation, Pictures
 from pplr.runs.run import Run
 from pplr.settings.schedule import INIT
 from pplr.storage.arrays import read_digest
+from pplr.storage.checksums import CHECKSUMS, file_checksum
 from pplr.storage.layout import ARRAYS, GROUPS
 
 _KEPT = 8  # alternations, and as many rankings, that are kept in memory
 _OPENED = 1024  # arrays that are kept open, of which nothing is kept but where they lie
 
 Rows = NDArray[np.int64]
+Stamp = tuple[int, ...]  # when a file was written and which one it is; empty where it is not there
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +34,9 @@ class Images:
     split
         Its name.
     digest
-        Of its paths: another split has another.
+        Of its paths: other images have another.
+    version
+        Of all that it holds, pixels included.
     shape
         Height and width, pixels.
     paths
@@ -43,6 +47,7 @@ class Images:
 
     split: str
     digest: str
+    version: str
     shape: tuple[int, int]
     paths: NDArray[Any]
     camids: NDArray[np.int32]
@@ -143,13 +148,14 @@ class Look:
         path = paths.ranking(name) if group == "ranking" else paths.arrays(name, group)
         return self._array(name, array, _stamp(path))
 
-    def _read_images(self, split: str, _: int) -> Images:
+    def _read_images(self, split: str, _: Stamp) -> Images:
         of = self.run.split(split)
         columns = [np.asarray(one[:]) for one in (of.paths, of.camids, of.pids)]
         H, W = self.pictures(split).shape[1:3]
-        return Images(split, read_digest(of.path), (H, W), *columns)
+        version = f"{file_checksum(of.path / CHECKSUMS):08x}"
+        return Images(split, read_digest(of.path), version, (H, W), *columns)
 
-    def _read_clustered(self, name: str, _: int, with_agreement: int) -> Clustered:
+    def _read_clustered(self, name: str, _: int, with_agreement: Stamp) -> Clustered:
         alternation = self.run.alternation(name)
         labels = np.asarray(alternation.pseudo_labels[:])
         agreement = np.asarray(alternation.cross_agreement[:]) if with_agreement else None
@@ -159,17 +165,22 @@ class Look:
         summaries = summarize_clusters(labels, agreement, self.images("train").pids)
         return Clustered(labels, agreement, summaries, order, starts)
 
-    def _read_array(self, name: str, array: str, stamp: int) -> NDArray[Any]:
+    def _read_array(self, name: str, array: str, stamp: Stamp) -> NDArray[Any]:
         return np.asarray(self._opened(name, array, stamp)[:])
 
-    def _open(self, name: str, array: str, _: int) -> Any:
+    def _open(self, name: str, array: str, _: Stamp) -> Any:
         of = Alternation(self.run.paths, name, evaluated=True)  # `init` has a ranking, too
         return getattr(of, array)
 
 
-def _stamp(path: Path) -> int:
-    """Return when a file or a group was written, as a whole; 0 where it is not there."""
+def _stamp(path: Path) -> Stamp:
+    """Return what changes with the content of a file or a folder; nothing where it is not there.
+
+    DVC's checkout leaves what is the same in both, as a group's own description: not the list of
+    checksums.
+    """
     try:
-        return (path / "zarr.json" if path.suffix == ".zarr" else path).stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
+        found = (path / CHECKSUMS if path.is_dir() else path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return found.st_mtime_ns, found.st_ino, found.st_size

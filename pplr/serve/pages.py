@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from pplr.errors import PplrError, worded
 from pplr.figures.choosing import evenly
 from pplr.runs.clusters import ClusterSummary
 from pplr.runs.inspect import BINS
 from pplr.serve.charts import histogram, line_chart
 from pplr.serve.look import Clustered, Look
-from pplr.serve.pieces import Context, camera_words, no_such, paged, shares, train_thumbs
+from pplr.serve.pieces import (
+    Context,
+    camera_words,
+    no_such,
+    paged,
+    picture_address,
+    shares,
+    train_thumbs,
+)
 
 CLUSTERS, STRIP, IMAGES = 20, 10, 60  # clusters on a page, images of each, images on a page
 NEAREST = 8  # clusters
@@ -32,7 +41,7 @@ def run_page(look: Look) -> Context:
         }
 
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    timing = look.run.timing.get("train-epoch", {})
+    timing, untimed = _timing(look)
     seconds = [_number(timing.get(name, {}).get("seconds")) for name in names]
     charts = [
         line_chart(names, lines("mAP", "rank1"), label="Accuracy"),
@@ -57,6 +66,7 @@ def run_page(look: Look) -> Context:
         "title": f"Run {look.name}",
         "progress": facts["unfinished"] or FINISHED,
         "facts": facts,
+        "untimed": untimed,
         "charts": [chart for chart in charts if chart],
         "columns": shown,
         "table": [[_cell(row.get(name)) for name in shown] for row in rows],
@@ -165,7 +175,7 @@ def cluster_page(look: Look, name: str, cluster: int, *, page: int) -> Context:
         "elsewhere": {
             words: (other, shares(found.labels[members]))
             for words, other in (("before", known["before"]), ("after", known["after"]))
-            if other and (found := look.clustered(other))
+            if other and (found := _elsewhere(look, other))
         },
     }
 
@@ -199,13 +209,12 @@ def image_page(look: Look, name: str, row: int) -> Context:
         "path": str(images.paths[row]),
         "camera": camera_words(int(images.camids[row])),
         "pid": int(images.pids[row]),
-        "through": {other: _through(look, other, row) for other in look.run.alternations},
+        "through": {other: _told(look, other, row) for other in look.run.alternations},
         "label": label,
         "spaces": spaces,
         "k": k,
         "masked": clustered.agreement is not None,
-        "digest": images.digest[:12],
-        "size": images.shape,
+        "src": picture_address(look, images, row),
     }
 
 
@@ -222,6 +231,14 @@ def _check_alternation(look: Look, name: str) -> Context:
         "before": there[at - 1] if at else None,
         "after": there[at + 1] if at + 1 < len(there) else None,
     }
+
+
+def _told(look: Look, name: str, row: int) -> Context | None:
+    """Return what `_through` does; None where it cannot be read, or is of other images."""
+    try:
+        return _through(look, name, row)
+    except (PplrError, OSError):
+        return None
 
 
 def _through(look: Look, name: str, row: int) -> Context:
@@ -241,8 +258,26 @@ def _through(look: Look, name: str, row: int) -> Context:
 def _clustered(look: Look, name: str) -> Clustered:
     clustered = look.clustered(name)
     if clustered is None:
-        raise no_such(name, kind="clustered alternation", there=())
+        run = look.run
+        there = [one for one in run.alternations if "clusters" in run.alternation(one).there]
+        raise no_such(name, kind="clustered alternation", there=there)
     return clustered
+
+
+def _elsewhere(look: Look, name: str | None) -> Clustered | None:
+    """Return the clusters of an alternation beside a page's own, whose damage has its own page."""
+    try:
+        return look.clustered(name) if name else None
+    except (PplrError, OSError):
+        return None
+
+
+def _timing(look: Look) -> tuple[Context, str]:
+    """Return what epochs took, or in words why it cannot be read, and the run can without it."""
+    try:
+        return look.run.timing.get("train-epoch", {}), ""
+    except (PplrError, OSError) as error:
+        return {}, str(worded(error))
 
 
 def _number(value: Any) -> float | None:

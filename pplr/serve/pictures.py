@@ -10,7 +10,7 @@ from pplr.serve.look import Look
 
 
 @functools.lru_cache(512)
-def picture(look: Look, split: str, digest: str, row: int) -> bytes:
+def picture(look: Look, split: str, version: str, row: int) -> bytes:
     """Return an image of a split as PNG, as the model sees it but for augmentation.
 
     Parameters
@@ -19,8 +19,8 @@ def picture(look: Look, split: str, digest: str, row: int) -> bytes:
         The run.
     split, row
         Which image.
-    digest
-        Of the split's paths, so that none is kept of other images.
+    version
+        Of the split, so that none is kept of what it held before.
     """
     return _png(Image.fromarray(look.pictures(split)[row]))
 

@@ -109,8 +109,8 @@ def train_thumbs(
 
 
 def picture_address(look: Look, images: Images, row: int) -> str:
-    """Return the address of a picture, which is another one for other images."""
-    return f"{look.root}/picture/{images.split}/{row}.png?of={images.digest[:12]}"
+    """Return the address of a picture, which is another one for other pixels."""
+    return f"{look.root}/picture/{images.split}/{row}.png?of={images.version}"
 
 
 def place_words(label: int) -> str:

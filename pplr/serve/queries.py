@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pplr.serve.checks import other_gallery
 from pplr.serve.look import Images, Look
 from pplr.serve.pieces import (
     Context,
@@ -46,6 +47,9 @@ def query_page(look: Look, model: str, row: int) -> Context:
     if row >= len(queries):
         raise no_such(row, kind="query", there=len(queries))
     ranked = look.array(model, "gallery_ranked_list")[row]
+    if ranked.max(initial=-1) >= len(gallery):  # a ranking carries the digest of its queries alone
+        path = look.run.paths.ranking(model)
+        raise other_gallery(path, found=int(ranked.max()), images=len(gallery))
     thumbs = []
     for rank, other in enumerate(ranked[ranked >= 0].tolist(), start=1):
         right = gallery.pids[other] == queries.pids[row]

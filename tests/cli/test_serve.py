@@ -32,6 +32,33 @@ def test_it_says_where_it_is_and_ends_by_ctrl_c(tiny_run):
     assert (out, err) == ("", "")
 
 
+def test_a_closed_terminal_leaves_no_folder_of_a_revision(tmp_path):
+    folder = tmp_path / "pplr-revision"
+    command = f"""if True:
+        import atexit, pathlib, shutil
+        from pplr.runs import run
+        run.link_revision = lambda root, revision, folder: []  # none is there
+        run.TemporaryDirectory = lambda prefix: Folder()
+        class Folder:
+            name = {str(folder)!r}
+            def __init__(self): pathlib.Path(self.name).mkdir()
+            def cleanup(self): shutil.rmtree(self.name)
+        from pplr.cli.main import main
+        main()"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, "serve", "--rev", "a/b c", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    assert (folder / "a-b c").is_dir()
+    os.kill(process.pid, signal.SIGHUP)
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGHUP
+    assert not folder.exists()
+
+
 def test_mistakes_end_in_one_message(run, tiny_run, tmp_path, monkeypatch):
     code, out, err = run("serve", tmp_path)
     assert (code, out) == (1, "")
@@ -45,9 +72,10 @@ def test_mistakes_end_in_one_message(run, tiny_run, tmp_path, monkeypatch):
         assert code == 1
         assert "cannot be listened on" in err
         assert f"port {port}" in err
-    code, _, err = run("serve", tiny_run, "--host", "1.2.3.4", "--port", 0)
-    assert code == 1
-    assert "cannot be listened on" in err
+    for host in ("1.2.3.4", "", "a..b", "a" * 70):
+        code, _, err = run("serve", tiny_run, "--host", host, "--port", 0)
+        assert code == 1
+        assert "cannot be listened on" in err
     code, _, err = run("serve", tiny_run, "--port", 99999)
     assert code == 2
     assert "65535" in err

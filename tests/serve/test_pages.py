@@ -109,7 +109,12 @@ def test_pictures_are_the_packed_images(ask, run):
         np.testing.assert_array_equal(
             pixels(ask(f"/picture/{split}/5.png")), run.split(split).images[5]
         )
-    assert "immutable" in ask("/picture/train/5.png").headers["cache-control"]
+    page = f"/alternation/01/cluster/{labels_of(run)[5]}"
+    assert labels_of(run)[5] >= 0
+    address = re.search(r'src="(/picture/train/5.png[^"]+)', ask(page).text)[1]
+    assert "immutable" in ask(address).headers["cache-control"]
+    for other in ("/picture/train/5.png", "/picture/train/5.png?of=0"):
+        assert ask(other).headers["cache-control"] == "no-cache"
     agreement = run.alternation("01").cross_agreement[:][5]
     expected = darkened(run.split("train").images[5], agreement, agreement, height=128)
     np.testing.assert_array_equal(pixels(ask("/masked/01/5.png")), np.asarray(expected))
@@ -165,6 +170,9 @@ def test_two_runs(run, monkeypatch):
         assert "(0)" in text.split('id="split"')[1]
         assert "Queries that got better (0 of" in text
         assert ask("/compare?a=other:00&b=01").status == 200
+        assert "00 and other:01 compared" in ask("/compare?a=00").text
+        assert "01 and other:00 compared" in ask("/compare?b=other:00").text
+        assert ask("/compare?a=07").status == 404
 
 
 def test_without_identities_nothing_is_called_pure(run, monkeypatch):
