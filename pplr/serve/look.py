@@ -1,5 +1,6 @@
 """What the pages read of a run, and keep until its files change."""
 
+import contextlib
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,8 +180,8 @@ def _stamp(path: Path) -> Stamp:
     DVC's checkout leaves what is the same in both, as a group's own description: not the list of
     checksums.
     """
-    try:
-        found = (path / CHECKSUMS if path.is_dir() else path).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    for file in (path / CHECKSUMS, path):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = file.stat()
+            return found.st_mtime_ns, found.st_ino, found.st_size
+    return ()

@@ -120,6 +120,23 @@ def test_an_address_is_shown_as_text(ask, address):
     assert "pplr/serve" not in answer.text  # no folder of the server's
 
 
+@pytest.mark.parametrize("address", ["http://evil.example/", "http://localhost/", "*"])
+def test_a_request_as_to_a_proxy_is_not_answered(ask, address):
+    answer = ask(address, Host="localhost")
+    assert answer.status == 404
+    assert "names nothing here" in answer.text
+    assert ask(address, Host="evil.example").status == 421
+
+
+def test_a_folder_without_its_list_is_damaged_and_not_missing(copy):
+    (copy.paths.arrays("01", "clusters") / "checksums.json").unlink()
+    with served(copy) as ask:
+        for address in ("/alternation/01", "/alternation/01/image/7"):
+            answer = ask(address)
+            assert answer.status == 500
+            assert "`checksums.json` cannot be read" in answer.text
+
+
 def test_a_problem_of_the_other_run_leads_back_to_it(run):
     with served(run, run) as ask:
         assert 'href="/other/">To the run' in ask("/other/alternation/07").text
