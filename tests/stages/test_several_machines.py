@@ -6,6 +6,7 @@ A folder stands in for the remote; DVC treats S3 and the like alike.
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from stages.order import LAST
 from tests.stages.test_dvc import make_repository, run, stages_run
@@ -94,7 +95,8 @@ def test_a_run_that_was_stopped_is_pulled_as_far_as_it_is(
     later = ("extract-features", "cluster", "compute-agreement", "train-epoch", "evaluate")
     output = run(second, "dvc", "repro")
     assert stages_run(output) == {*LAST, *(f"{one}@01" for one in later)}
-    assert (second / "dvc.lock").read_text() == lock
+    recorded = [YAML(typ="safe").load(text) for text in (lock, (second / "dvc.lock").read_text())]
+    assert recorded[0] == recorded[1]  # in whichever order stages that do not meet have run
 
 
 def test_the_record_of_runs_travels(first: Path, second: Path) -> None:
