@@ -15,7 +15,6 @@ def verify(
     from pplr.runs.checks import check_root
     from pplr.runs.verify import find_faults, no_other_dvc
     from pplr.storage.layout import RunPaths
-    from pplr.storage.replacing import remove
 
     check_root(Path())
     faults = list(find_faults(RunPaths(Path.cwd())))
@@ -24,12 +23,12 @@ def verify(
     if not faults:
         print("sound: every output is what was written, every object of the cache what its name is")
         return
-    going = [fault.path for fault in faults if fault.removable]
+    going = [fault for fault in faults if fault.removable]
     staying = [fault.path for fault in faults if not fault.removable]
     if heal:
         with no_other_dvc(Path.cwd()):
-            for path in going:
-                remove(path)
+            for fault in going:
+                fault.heal()
         print(f"removed: {len(going)} of {len(faults)}" + ("; next: dvc repro" if going else ""))
     else:
         print(f"{len(faults)} faults; `pplr verify --heal` removes {len(going)} of them")

@@ -7,17 +7,21 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pplr.errors import PplrError
 from pplr.progress import track
 from pplr.runs.checks import dvc_is_running
 from pplr.settings.schedule import INIT, load_schedule
-from pplr.settings.tracking import files_of_output, is_sound, recorded_outputs, repository
+from pplr.settings.tracking import (
+    files_of_output,
+    is_sound,
+    recorded_outputs,
+    repository,
+    sound_beginning,
+)
 from pplr.storage.checksums import CHECKSUMS, folder_faults
 from pplr.storage.json_files import read_json
 from pplr.storage.layout import RunPaths
+from pplr.storage.replacing import remove, replacing
 
 _OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")  # the rest of an MD5, in a folder of its first two
 
@@ -34,11 +38,22 @@ class Fault:
         What is wrong with it.
     removable
         Whether nothing is lost by its removal, so that `dvc repro` goes on.
+    kept
+        The beginning of a text that is sound and stays; empty where nothing does.
     """
 
     path: Path
     problem: str
     removable: bool = True
+    kept: str = ""
+
+    def heal(self) -> None:
+        """Remove what is damaged."""
+        if not self.kept:
+            remove(self.path)
+            return
+        with replacing(self.path) as temporary:
+            temporary.write_text(self.kept, encoding="utf-8")
 
 
 def find_faults(paths: RunPaths) -> Iterator[Fault]:
@@ -100,14 +115,13 @@ def _faults_of_folder(path: Path) -> Iterator[Fault]:
 def _jams(paths: RunPaths) -> Iterator[Fault]:
     """Yield the files of a killed DVC that the next one cannot read."""
     lock = paths.lock
-    if lock.is_file() and not lock.read_bytes().strip():
-        yield Fault(lock, "an empty file, left by a killed DVC")
-    elif lock.is_file():
-        try:
-            YAML(typ="safe").load(lock)
-        except (YAMLError, ValueError) as error:
-            problem = f"no YAML: {' '.join(str(error).split())}; git has an older one"
-            yield Fault(lock, problem, removable=False)
+    if lock.is_file():
+        text = lock.read_bytes().decode(errors="replace")
+        sound = sound_beginning(text)
+        if sound is None:
+            yield Fault(lock, "DVC cannot read it; git has an older one", removable=False)
+        elif not sound or sound != text:
+            yield Fault(lock, "its end is missing, cut off by a kill of DVC", kept=sound)
     locks = paths.root / ".dvc" / "tmp" / "rwlock"
     if locks.is_file():
         try:

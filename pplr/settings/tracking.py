@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # Of a stage's entry in dvc.lock, as DVC writes it: most of the file, and slow to parse.
+_HEADER = "schema: '2.0'\nstages:\n"  # how it begins
 _INPUTS = re.compile(r"^    (?:deps|params):\n(?:    [- ].*\n)+", re.MULTILINE)
 
 
@@ -48,6 +49,40 @@ def recorded_outputs(lock: Path) -> list[tuple[str, str, str]]:
         for out in (entry.get("outs") if isinstance(entry, dict) else None) or ()
         if isinstance(out, dict) and "path" in out
     ]
+
+
+def sound_beginning(lock: str) -> str | None:
+    """Return what DVC can read of a dvc.lock: all of it, or the stages before the one it is cut in.
+
+    DVC writes the file in place, so that a kill leaves its beginning. Empty where no stage is
+    whole; None where the file is not merely cut, for then it is somebody's to mend.
+    """
+    if _is_lock(lock):
+        return lock
+    if _HEADER.startswith(lock):
+        return ""
+    starts = [found.start() for found in re.finditer(r"^  \S", lock, re.MULTILINE)]
+    whole, rest = (lock[: starts[-1]], lock[starts[-1] :]) if starts else ("", lock)
+    if re.search(r"^\S", rest, re.MULTILINE):
+        return None
+    if whole == _HEADER:
+        return ""
+    return whole if _is_lock(whole) else None
+
+
+def _is_lock(text: str) -> bool:
+    """Return whether DVC can read a dvc.lock."""
+    from dvc.dvcfile import Lockfile
+    from dvc.exceptions import DvcException
+    from dvc.utils.serialize import parse_yaml
+
+    if not text.strip():  # it passes as one, and stops DVC
+        return False
+    try:
+        Lockfile.validate(parse_yaml(text, "dvc.lock"))
+    except DvcException:
+        return False
+    return True
 
 
 def is_sound(cached: Path) -> bool:

@@ -155,11 +155,30 @@ def test_what_a_killed_dvc_leaves(paths, content):
     assert all(removable for _, _, removable in found(paths))
 
 
-def test_a_lock_with_content_is_not_removed(paths):
-    paths.lock.write_text("stages: [")
+@pytest.mark.parametrize("content", ["stages: [", "mine", "schema: '2.0'\nstages: 3\n"])
+def test_a_lock_with_content_is_not_removed(paths, content):
+    paths.lock.write_text(content)
     ((path, problem, removable),) = found(paths)
     assert (path, removable) == ("dvc.lock", False)
     assert "git has an older one" in problem
+
+
+def test_a_lock_that_a_kill_has_cut_keeps_its_whole_stages(paths):
+    before = paths.lock.read_text()
+    other = before.partition("stages:\n")[2].replace("  all:", "  other:", 1)
+    whole = before + other
+    paths.lock.write_text(whole[: whole.rindex("outs:") + 2])
+    (fault,) = find_faults(paths)
+    assert "cut off by a kill" in fault.problem
+    fault.heal()
+    assert paths.lock.read_text() == before
+    assert found(paths) == []
+    paths.lock.write_text(before[: before.index("outs:") + 2])  # in its only stage
+    (fault,) = find_faults(paths)
+    fault.heal()
+    assert not paths.lock.exists()
+    dvc("repro")
+    assert paths.lock.read_text() == before
 
 
 def test_without_dvc_the_outputs_alone_are_read(paths):

@@ -1,10 +1,12 @@
 """What dvc.lock records, however much of it is read."""
 
+import re
+
 import pytest
 from ruamel.yaml import YAML
 
 from pplr.settings import tracking
-from pplr.settings.tracking import recorded_outputs
+from pplr.settings.tracking import recorded_outputs, sound_beginning
 from tests.tiny import ROOT
 
 LOCK = """\
@@ -67,3 +69,29 @@ def test_what_is_no_lock_records_nothing(tmp_path, content):
     (tmp_path / "dvc.lock").write_bytes(content)
     assert recorded_outputs(tmp_path / "dvc.lock") == []
     assert recorded_outputs(tmp_path / "none") == []
+
+
+def test_a_cut_lock_is_sound_up_to_its_last_whole_stage():
+    demo = (ROOT / "dvc.lock").read_text()
+    lock = demo[: demo.index("  evaluate@init:")]
+    starts = [lock.index(line) for line in re.findall(r"^  \S+:\n", lock, re.MULTILINE)]
+    assert len(starts) > 2
+    for at in [*range(0, len(lock), 997), *starts, len(lock)]:
+        sound = sound_beginning(lock[:at])
+        begun = [start for start in starts if start < at]
+        assert sound is not None
+        assert lock.startswith(sound)
+        assert len(sound) in (at, begun[-1] if len(begun) > 1 else 0)  # readable, or cut
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mine",
+        LOCK[:200] + "<<<<<<< HEAD\n" + LOCK[200:],
+        LOCK + "<<<<<<< HEAD\n",
+        LOCK.replace("stages:", "stages: ["),
+    ],
+)
+def test_what_is_not_merely_cut_is_not_shortened(text):
+    assert sound_beginning(text) is None
