@@ -16,7 +16,7 @@ from pplr.network.model import ReIDModel, classify
 from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD
 from pplr.settings.groups import TrainingSettings
 from pplr.training.centroids import centroid_classifiers
-from pplr.training.objective import Predictions, Targets, epoch_losses
+from pplr.training.objective import Predictions, Targets, epoch_losses, refined_labels
 from pplr.training.records import EpochData
 
 WORKERS = 2
@@ -72,7 +72,8 @@ def plain_epoch(
         embeddings = model(images)
         targets = Targets(labels[rows], agreement[rows], None, camids[rows])
         predictions = Predictions(embeddings, classify(embeddings, classifiers))
-        terms = epoch_losses(predictions, targets, chosen, epoch=9)
+        refined = refined_labels(predictions, targets, chosen, epoch=9)
+        terms = epoch_losses(predictions, targets, refined, chosen, epoch=9)
         optimizer.zero_grad()
         torch.autograd.backward(torch.stack(list(terms.values())).sum())
         optimizer.step()

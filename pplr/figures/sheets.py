@@ -52,6 +52,7 @@ def _queries(run: Run) -> Image.Image:
         return draw_strips([Strip("Queries", [], words=words)], tile=(MIN_WIDTH, HEIGHT))
     spread = known[evenly(len(known), QUERIES)]
     worst = known[np.argsort(precisions[known], kind="stable")][:QUERIES]
+    asked, shown = _Shown(query), _Shown(gallery)
     q_pids, g_pids, paths = _read(query.pids), _read(gallery.pids), _read(query.paths)
     strips = []
     for kind, rows in (("of all, evenly", spread), ("of lowest precision", worst)):
@@ -62,18 +63,18 @@ def _queries(run: Run) -> Image.Image:
             strips.append(
                 Strip(
                     f"{kind}: {_path(paths[row])}, average precision {precisions[row]:.2f}",
-                    _tiles(gallery, nearest, ranks, frames),
-                    lead=_tiles(query, np.array([row]), ["query"], [MARKED])[0],
+                    shown.tiles(nearest, ranks, frames),
+                    lead=asked.lead(row, "query"),
                 )
             )
     heading = f"Queries after alternation {last.name} and their {NEAREST} nearest: green is right"
-    return draw_strips(strips, tile=_tile_size(gallery), heading=heading)
+    return draw_strips(strips, tile=shown.size, heading=heading)
 
 
 def _clusters(run: Run) -> Image.Image:
     """Return the largest, purest and most mixed clusters; by agreement without identities."""
     last, train = run.alternation(run.schedule.last), run.split("train")
-    labels, pids = _read(last.pseudo_labels), _read(train.pids)
+    shown, labels, pids = _Shown(train), _read(last.pseudo_labels), _read(train.pids)
     clusters = summarize_clusters(labels, _read(last.cross_agreement), pids)
     known = [one for one in clusters if one.purity is not None]
     kinds = [("largest", sorted(clusters, key=lambda one: -one.size))]
@@ -90,13 +91,13 @@ def _clusters(run: Run) -> Image.Image:
             members = np.flatnonzero(labels == one.cluster)
             rows = members[evenly(len(members), MEMBERS)]
             frames = [_by_identity(pids[row], one.pid) for row in rows]
-            tiles = _tiles(train, rows, [_identity(pids[row]) for row in rows], frames)
+            tiles = shown.tiles(rows, [_identity(pids[row]) for row in rows], frames)
             strips.append(Strip(f"{kind}: {_cluster_words(one)}", tiles))
     heading = f"Clusters of alternation {last.name}"
     if known:
         heading += "; green is the identity of most (true identities, for looking only)"
     none = [Strip("", [], words="there is no cluster")]
-    return draw_strips(strips or none, tile=_tile_size(train), per_line=MEMBERS, heading=heading)
+    return draw_strips(strips or none, tile=shown.size, per_line=MEMBERS, heading=heading)
 
 
 def _agreement(run: Run) -> Image.Image:
@@ -104,7 +105,7 @@ def _agreement(run: Run) -> Image.Image:
     last, train = run.alternation(run.schedule.last), run.split("train")
     now = _read(last.cross_agreement)  # (N,P)
     names = list(run.schedule.alternations)
-    camids = _read(train.camids)
+    shown = _Shown(train)
     means = np.zeros(now.shape)
     for name in names:
         means += _read(run.alternation(name).cross_agreement) / len(names)
@@ -114,12 +115,12 @@ def _agreement(run: Run) -> Image.Image:
         tiles = [
             Tile(
                 darkened(picture, now[row], means[row], height=HEIGHT),
-                (_camera(camids[row]), f"mean {means[row].mean():.2f}"),
+                (_camera(shown.camids[row]), f"mean {means[row].mean():.2f}"),
             )
-            for row, picture in zip(rows, train.images[rows], strict=True)
+            for row, picture in zip(rows, shown.images[rows], strict=True)
         ]
         strips.append(Strip(f"{kind} mean agreement of all alternations", tiles))
-    width = scaled(train.images[0], HEIGHT).width
+    width = scaled(shown.images[0], HEIGHT).width
     heading = (
         f"Cross agreement: image; image times agreement in alternation {last.name}; "
         "mean of all alternations in % (blue 0, red 100)"
@@ -132,7 +133,7 @@ def _outliers(run: Run) -> Image.Image:
     """Return images that are in no cluster, each with its nearest in the global space."""
     last, train = run.alternation(run.schedule.last), run.split("train")
     labels, pids, paths = _read(last.pseudo_labels), _read(train.pids), _read(train.paths)
-    ranked = _read(last.ranked_list)
+    shown, ranked = _Shown(train), _read(last.ranked_list)
     outliers = np.flatnonzero(labels < 0)
     share = f"{len(outliers):,} of {len(labels):,} images ({len(outliers) / len(labels):.1%})"
     heading = f"Outliers of alternation {last.name}: {share}, and their nearest"
@@ -141,10 +142,10 @@ def _outliers(run: Run) -> Image.Image:
         nearest = ranked[row][:NEAREST]
         frames = [_by_identity(pids[one], pids[row]) for one in nearest]
         words = ["outlier" if labels[one] < 0 else f"cluster {labels[one]}" for one in nearest]
-        lead = _tiles(train, np.array([row]), ["outlier"], [MARKED])[0]
-        strips.append(Strip(_path(paths[row]), _tiles(train, nearest, words, frames), lead=lead))
+        tiles, lead = shown.tiles(nearest, words, frames), shown.lead(row, "outlier")
+        strips.append(Strip(_path(paths[row]), tiles, lead=lead))
     none = [Strip("", [], words="every image is in a cluster")]
-    return draw_strips(strips or none, tile=_tile_size(train), heading=heading)
+    return draw_strips(strips or none, tile=shown.size, heading=heading)
 
 
 SHEETS: dict[str, Callable[[Run], Image.Image]] = {
@@ -158,22 +159,25 @@ SHEETS: dict[str, Callable[[Run], Image.Image]] = {
 # --- pieces --------------------------------------------------------------------------------
 
 
-def _tiles(
-    split: Split, rows: Rows, words: Sequence[str], frames: Sequence[str | None]
-) -> list[Tile]:
-    """Return a tile of each row of a split: a word of it, and its camera."""
-    if not len(rows):
-        return []
-    camids = _read(split.camids)
-    return [
-        Tile(Image.fromarray(picture), (word, _camera(camids[row])), frame)
-        for row, picture, word, frame in zip(rows, split.images[rows], words, frames, strict=True)
-    ]
+class _Shown:
+    """The images of a split as tiles, opened once for a sheet."""
 
+    def __init__(self, split: Split):
+        self.images, self.camids = split.images, _read(split.camids)
+        H, W = self.images.shape[1:3]
+        self.size = max(MIN_WIDTH, round(HEIGHT * W / H)), HEIGHT
 
-def _tile_size(split: Split) -> tuple[int, int]:
-    H, W = split.images.shape[1:3]
-    return max(MIN_WIDTH, round(HEIGHT * W / H)), HEIGHT
+    def tiles(self, rows: Rows, words: Sequence[str], frames: Sequence[str | None]) -> list[Tile]:
+        """Return a tile of each row: a word of it, and its camera."""
+        pictures = self.images[rows] if len(rows) else ()
+        return [
+            Tile(Image.fromarray(picture), (word, _camera(self.camids[row])), frame)
+            for row, picture, word, frame in zip(rows, pictures, words, frames, strict=True)
+        ]
+
+    def lead(self, row: int, word: str) -> Tile:
+        """Return the tile that others stand behind."""
+        return self.tiles(np.array([row]), [word], [MARKED])[0]
 
 
 def _read(array: Any) -> NDArray[Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pplr.serve import comparing, pages, pictures, queries
 from pplr.serve.checks import cannot_listen, unexpected
 from pplr.serve.guard import Guarded
 from pplr.serve.look import Look
-from pplr.serve.pieces import Context, NoSuchPageError, camera_words, no_such, place_words
+from pplr.serve.pieces import Context, NoSuchPageError, no_such, readable, share_words
 from pplr.storage.layout import SPLITS
 
 STATIC = Path(__file__).parent / "static"
@@ -63,11 +63,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.templates.filters |= {"printable": printable, "shares": shares_words}
-        self.templates.globals |= {
-            "place_words": place_words,
-            "camera_words": camera_words,
-        }
+        self.templates.filters |= {"printable": printable, "shares": share_words}
 
     def routes(self, look: Look) -> list[Route]:
         """Return the addresses of a run."""
@@ -168,10 +164,10 @@ def _worded(error: Exception) -> tuple[int, str, str]:
 
 def _navigation(look: Look) -> Context:
     """Return what the head of each page leads to; nothing where the schedule cannot be read."""
-    try:
-        return {"alternations": look.run.alternations, "ranked": queries.ranked_models(look)}
-    except (PplrError, OSError):
-        return {"alternations": (), "ranked": []}
+    return {
+        "alternations": readable(lambda: look.run.alternations) or (),
+        "ranked": readable(lambda: queries.ranked_models(look)) or [],
+    }
 
 
 NUMBERS = ("page", "row", "cluster")
@@ -182,11 +178,6 @@ def whole(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text):
         raise no_such(text, kind="number", there=["a whole number from 0"])
     return int(text)
-
-
-def shares_words(values: Iterable[float]) -> str:
-    """Return numbers in [0,1] beside each other, as those of an image's parts."""
-    return " ".join(f"{value:.2f}" for value in values)
 
 
 def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], None]) -> None:

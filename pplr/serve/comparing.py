@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pplr.figures.choosing import evenly
 from pplr.runs.differences import label_changes
 from pplr.serve.look import Clustered, Look
 from pplr.serve.pieces import Context, Thumb, no_such, shares, train_thumbs
@@ -95,7 +96,7 @@ def _strips(
     for i in np.argsort(-np.array(sizes, dtype=np.int64), kind="stable")[:CLUSTERS]:
         members = clustered.members(int(clusters[i]))
         members = members[np.argsort(others[members], kind="stable")]
-        shown = members[:: max(1, -(-len(members) // STRIP))]
+        shown = members[evenly(len(members), STRIP)]
         thumbs = train_thumbs(look, shown, name, clustered, labels=others)
         strips.append(
             {

@@ -156,7 +156,7 @@ class Look:
         version = f"{file_checksum(of.path / CHECKSUMS):08x}"
         return Images(split, read_digest(of.path), version, (H, W), *columns)
 
-    def _read_clustered(self, name: str, _: int, with_agreement: Stamp) -> Clustered:
+    def _read_clustered(self, name: str, _: Stamp, with_agreement: Stamp) -> Clustered:
         alternation = self.run.alternation(name)
         labels = np.asarray(alternation.pseudo_labels[:])
         agreement = np.asarray(alternation.cross_agreement[:]) if with_agreement else None

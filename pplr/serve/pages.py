@@ -3,6 +3,7 @@
 Purity and identities need the true identities, which training never reads: for looking only.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from pplr.serve.pieces import (
     no_such,
     paged,
     picture_address,
+    readable,
     shares,
     train_thumbs,
 )
@@ -175,7 +177,7 @@ def cluster_page(look: Look, name: str, cluster: int, *, page: int) -> Context:
         "elsewhere": {
             words: (other, shares(found.labels[members]))
             for words, other in (("before", known["before"]), ("after", known["after"]))
-            if other and (found := _elsewhere(look, other))
+            if other and (found := readable(functools.partial(look.clustered, other)))
         },
     }
 
@@ -209,7 +211,10 @@ def image_page(look: Look, name: str, row: int) -> Context:
         "path": str(images.paths[row]),
         "camera": camera_words(int(images.camids[row])),
         "pid": int(images.pids[row]),
-        "through": {other: _told(look, other, row) for other in look.run.alternations},
+        "through": {
+            other: readable(functools.partial(_through, look, other, row))
+            for other in look.run.alternations
+        },
         "label": label,
         "spaces": spaces,
         "k": k,
@@ -233,14 +238,6 @@ def _check_alternation(look: Look, name: str) -> Context:
     }
 
 
-def _told(look: Look, name: str, row: int) -> Context | None:
-    """Return what `_through` does; None where it cannot be read, or is of other images."""
-    try:
-        return _through(look, name, row)
-    except (PplrError, OSError):
-        return None
-
-
 def _through(look: Look, name: str, row: int) -> Context:
     """Return an image's label, agreement and refined label; None where they are not there."""
     label = look.row(name, "pseudo_labels", row)
@@ -262,14 +259,6 @@ def _clustered(look: Look, name: str) -> Clustered:
         there = [one for one in run.alternations if "clusters" in run.alternation(one).there]
         raise no_such(name, kind="clustered alternation", there=there)
     return clustered
-
-
-def _elsewhere(look: Look, name: str | None) -> Clustered | None:
-    """Return the clusters of an alternation beside a page's own, whose damage has its own page."""
-    try:
-        return look.clustered(name) if name else None
-    except (PplrError, OSError):
-        return None
 
 
 def _timing(look: Look) -> tuple[Context, str]:

@@ -1,16 +1,17 @@
 """What the pages are made of: small pictures with words, pages of many, addresses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pplr.serve.look import Clustered, Images, Look
+from pplr.errors import PplrError
+from pplr.serve.look import Clustered, Images, Look, Rows
 
 Context = dict[str, Any]
-Rows = NDArray[np.int64]
+T = TypeVar("T")
 
 
 class NoSuchPageError(Exception):
@@ -102,7 +103,7 @@ def train_thumbs(
         mark = marks[i] if marks else ""
         alt = ", ".join([f"image {row}", *words, *([mark] if mark else [])])
         if clustered.agreement is not None:
-            words.append(" ".join(f"{part:.2f}" for part in clustered.agreement[row]))
+            words.append(share_words(clustered.agreement[row]))
         href = f"{look.root}/alternation/{name}/image/{row}"
         found.append(Thumb(href, picture_address(look, images, row), alt, words, mark))
     return found
@@ -113,6 +114,11 @@ def picture_address(look: Look, images: Images, row: int) -> str:
     return f"{look.root}/picture/{images.split}/{row}.png?of={images.version}"
 
 
+def share_words(values: Iterable[float]) -> str:
+    """Return numbers in [0,1] beside each other, as those of an image's parts."""
+    return " ".join(f"{value:.2f}" for value in values)
+
+
 def place_words(label: int) -> str:
     """Return a pseudo-label in words."""
     return "outlier" if label < 0 else f"cluster {label}"
@@ -121,6 +127,17 @@ def place_words(label: int) -> str:
 def camera_words(camid: int) -> str:
     """Return a camera in words."""
     return "camera unknown" if camid < 0 else f"camera {camid}"
+
+
+def readable(read: Callable[[], T]) -> T | None:
+    """Return what something beside a page's own says; None where it cannot be read.
+
+    Its damage has its own page.
+    """
+    try:
+        return read()
+    except (PplrError, OSError):
+        return None
 
 
 def shares(labels: NDArray[np.int32]) -> list[tuple[int, int]]:

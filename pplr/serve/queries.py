@@ -4,10 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pplr.serve.checks import other_gallery
-from pplr.serve.look import Images, Look
+from pplr.serve.look import Images, Look, Rows
 from pplr.serve.pieces import (
     Context,
-    Rows,
     Thumb,
     camera_words,
     no_such,

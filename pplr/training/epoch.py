@@ -169,11 +169,11 @@ class _Trainer:
         embeddings, logits = self.parallel(images, counts)  # (B,1+P,D), (B,1+P,C)
         teacher = self.teacher.global_logits(images, counts) if self.teacher else None
         predictions, targets = Predictions(embeddings, logits, teacher), self._targets(rows)
-        terms = epoch_losses(
-            predictions, targets, self.settings, epoch=self.epoch, proxies=self.proxies
-        )
         refined = refined_labels(predictions, targets, self.settings, epoch=self.epoch)
-        self.refined.note(rows, refined)
+        terms = epoch_losses(
+            predictions, targets, refined, self.settings, epoch=self.epoch, proxies=self.proxies
+        )
+        self.refined.note(rows, targets.labels, refined)
         self.optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

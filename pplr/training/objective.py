@@ -55,6 +55,7 @@ class Targets:
 def epoch_losses(
     predictions: Predictions,
     targets: Targets,
+    refined: Tensor | None,
     settings: ObjectiveSettings,
     *,
     epoch: int,
@@ -66,6 +67,8 @@ def epoch_losses(
     ----------
     predictions, targets
         Of one batch.
+    refined
+        What `refined_labels` says of it.
     settings
         Which losses act, from which epoch on.
     epoch
@@ -81,7 +84,7 @@ def epoch_losses(
     """
     terms = {
         "part_loss": _part_loss(predictions, targets, settings, epoch),
-        "global_loss": _global_loss(predictions, targets, settings, epoch),
+        "global_loss": _global_loss(predictions, targets, refined),
         "triplet_loss": losses.softmax_triplet(predictions.embeddings[:, 0], targets.labels),
     }
     if proxies is not None:
@@ -92,15 +95,14 @@ def epoch_losses(
 
 def refined_labels(
     predictions: Predictions, targets: Targets, settings: ObjectiveSettings, *, epoch: int
-) -> Tensor:
+) -> Tensor | None:
     """Return the labels (B,C) that the global space learns under `global_refinement`.
 
-    Before `pglr_epoch`, and where nothing refines them, they are the pseudo-labels.
+    None before `pglr_epoch`, and where nothing refines them: it learns the pseudo-labels.
     """
     labels, refinement = targets.labels, settings.global_refinement
     if refinement == "none" or epoch < settings.pglr_epoch:
-        logits = predictions.logits
-        return functional.one_hot(labels, logits.shape[-1]).to(logits.dtype)
+        return None
     if refinement == "mean-teacher":
         assert predictions.teacher_logits is not None
         return losses.mean_teacher_labels(predictions.teacher_logits, labels, beta=settings.beta)
@@ -131,14 +133,11 @@ def _part_loss(
     return losses.agreement_aware_label_smoothing(part_logits, targets.labels, targets.agreement)
 
 
-def _global_loss(
-    predictions: Predictions, targets: Targets, settings: ObjectiveSettings, epoch: int
-) -> Tensor:
-    """Return the classification loss of the global space under `global_refinement`."""
+def _global_loss(predictions: Predictions, targets: Targets, refined: Tensor | None) -> Tensor:
+    """Return the classification loss of the global space."""
     global_logits = predictions.logits[:, 0]
-    if settings.global_refinement == "none" or epoch < settings.pglr_epoch:
+    if refined is None:
         return functional.cross_entropy(global_logits, targets.labels)
-    refined = refined_labels(predictions, targets, settings, epoch=epoch)
     return losses.soft_cross_entropy(global_logits, refined)
 
 

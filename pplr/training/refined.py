@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 TOP = 3  # classes that are kept of a label
 
@@ -28,8 +29,10 @@ class RefinedLabels:
         self.classes = np.full((num_images, TOP), -1, dtype=np.int32)
         self.weights = np.zeros((num_images, TOP), dtype=np.float32)
 
-    def note(self, rows: NDArray[np.int64], refined: Tensor) -> None:
-        """Note a batch's labels (B,C), those of the images `rows`."""
+    def note(self, rows: NDArray[np.int64], labels: Tensor, refined: Tensor | None) -> None:
+        """Note what the images `rows` (B,) learn: labels (B,C), or their pseudo-labels (B,)."""
+        if refined is None:
+            refined = one_hot(labels).float()
         count = min(TOP, refined.shape[1])
         weights, classes = refined.topk(count, dim=1)
         self.classes[rows, :count] = classes.masked_fill(weights == 0, -1).cpu()
