@@ -30,6 +30,7 @@ ROWS: dict[str, Changes] = {
     "PPLR": _row("agreement", "parts"),
     "PPLR, parts refine parts instead of AALS": _row("parts", "parts"),
     "PPLR, vanilla smoothing instead of AALS": _row("constant", "parts"),
+    "PPLR, balanced smoothing": _row("balanced", "parts"),
     "PPLR, mean teacher instead of PGLR": _row("agreement", "mean-teacher"),
     "PPLR, PGLR with equal weights": _row("agreement", "parts-uniform"),
     "Baseline 2 (cameras)": _row("none", "none", cameras=True),

@@ -159,21 +159,24 @@ def _right(probabilities: Tensor, own: Tensor) -> Tensor:
     return own.gather(1, likeliest).squeeze(1).float()
 
 
-def predict(model: ReIDModel, classifiers: Tensor, images: PackedImages) -> Tensor:
+def predict(
+    model: ReIDModel, classifiers: Tensor, images: PackedImages, *, device: str = "cpu"
+) -> Tensor:
     """Return the logits (N,1+P,C) of images under the classifiers (1+P,C,D) of the last epoch."""
-    model.to(memory_format=torch.channels_last).eval()
+    model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    classifiers = classifiers.to(device)
 
     def batches() -> Iterator[Tensor]:
         for start in range(0, len(images), BATCH_SIZE):
             rows = np.arange(start, min(start + BATCH_SIZE, len(images)))
-            yield classify(model(model.normalised(images[rows], "cpu")), classifiers)
+            yield classify(model(model.normalised(images[rows], device)), classifiers).cpu()
 
     with torch.inference_mode():
         return torch.cat(list(batches()))
 
 
 def label_rows(
-    paths: RunPaths, names: Iterable[str], predicted: Iterable[str]
+    paths: RunPaths, names: Iterable[str], predicted: Iterable[str], *, device: str = "cpu"
 ) -> list[dict[str, str]]:
     """Return the figures of a run's labels by alternation, and of the predictions of some.
 
@@ -185,6 +188,8 @@ def label_rows(
         Alternations.
     predicted
         Those of them whose model predicts its training images, with the classifiers it ended with.
+    device
+        Where they predict.
 
     Returns
     -------
@@ -201,7 +206,8 @@ def label_rows(
         if name in predicted:
             folder = paths.model(name)
             classifiers = load_file(ModelFiles(folder).classifiers)["classifiers"]
-            logits = predict(read_model(folder), classifiers, PackedImages(train))
+            images = PackedImages(train)
+            logits = predict(read_model(folder), classifiers, images, device=device)
             figures += prediction_figures(logits, labels, agreement, pids)
         rows += [
             {"alternation": name, **figure._asdict(), "value": f"{figure.value:.4f}"}

@@ -1,13 +1,16 @@
 """The paper's experiment on Market-1501, at the size that two cores afford.
 
 Usage: python -m benchmarks.market [run --data-dir PATH --weights FILE [--results FOLDER]
-                                    [--seeds N …]]
+                                    [--rows ROW …] [--seeds N …] [--device cuda] [--without-dvc]]
 
 `run` makes the runs that market.csv lacks, one after another, by `dvc repro` in this clone, whose
 params.yaml and schedule.yaml it writes: so run it in a clone of its own. Stopped at any time, it
 goes on from DVC's cache; a second clone can take another seed. Each finished run is added to
 market.csv and market_labels.csv in `--results` at once. Without `run`, the tables are printed in
 Markdown and the curves are drawn.
+
+`--without-dvc` is for a machine that is lent for minutes: the stages run in this process, in the
+current folder, and a run that is stopped starts anew.
 """
 
 import argparse
@@ -33,6 +36,7 @@ from benchmarks.market_tables import (
     print_tables,
     read,
 )
+from benchmarks.running import run_stages
 from pplr.settings.configure import make_settings
 from pplr.settings.schedule import load_schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule
@@ -58,10 +62,10 @@ def overrides(run: Run, weights: Path) -> dict[str, Any]:
     return {**SCALED, **ROWS[run.row], "seed": run.seed, "weights": weights}
 
 
-def write_settings(run: Run, data_dir: Path, weights: Path) -> None:
+def write_settings(run: Run, data_dir: Path, weights: Path, *, device: str = "cpu") -> None:
     """Write params.yaml and schedule.yaml of a run into the current folder."""
     words = [f"{key}={str(value).lower()}" for key, value in overrides(run, weights).items()]
-    words[-1] = f"weights={weights}"  # a path keeps its case
+    words[-1:] = [f"weights={weights}", f"device={device}"]  # a path keeps its case
     cameras = bool(ROWS[run.row]["camera_aware"])
     made = make_settings("market1501", data_dir, epochs=EPOCHS, cameras=cameras, overrides=words)
     schedule = make_schedule(epochs=EPOCHS, evaluate_every=EVALUATE_EVERY, **made.schedule.inputs)
@@ -108,21 +112,34 @@ def append(file: Path, columns: tuple[str, ...], run: Run, rows: list[dict[str, 
         writer.writerows({**run._asdict(), **row} for row in rows)
 
 
-def make_missing(data_dir: Path, weights: Path, results: Path, *, seeds: list[int]) -> None:
-    """Make the runs of some seeds that the results lack."""
-    for run in RUNS:
-        if run.seed not in seeds or run in finished(results):
+def make_missing(
+    runs: list[Run],
+    data_dir: Path,
+    weights: Path,
+    results: Path,
+    *,
+    device: str = "cpu",
+    without_dvc: bool = False,
+) -> None:
+    """Make those of some runs that the results lack."""
+    for run in runs:
+        if run in finished(results):
             continue
-        write_settings(run, data_dir.resolve(), weights.resolve())
-        repro()
+        write_settings(run, data_dir.resolve(), weights.resolve(), device=device)
         schedule = load_schedule(PATHS.schedule)
+        if without_dvc:
+            run_stages(schedule)
+        else:
+            repro()
         chosen = overrides(run, Path(weights.name))
         where = {
             "settings": " ".join(f"{key}={value}" for key, value in chosen.items()),
-            "processor": torch.backends.cpu.get_cpu_capability(),
+            "processor": torch.backends.cpu.get_cpu_capability()
+            if device == "cpu"
+            else torch.cuda.get_device_name(device),
         }
         rows = history_rows()
-        labels = label_rows(PATHS, schedule.alternations, schedule.evaluated)
+        labels = label_rows(PATHS, schedule.alternations, schedule.evaluated, device=device)
         append(results / "market_labels.csv", LABEL_COLUMNS, run, labels)
         append(results / "market.csv", COLUMNS, run, [{**row, **where} for row in rows])
         print(*run, rows[-1]["mAP"], file=sys.stderr, flush=True)
@@ -136,12 +153,23 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="torchvision's mobilenet_v2, a state dict")
     parser.add_argument("--results", type=Path, default=HERE, help="folder of the CSV files")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2], help="which seeds")
+    names = list(dict.fromkeys(run.row for run in RUNS))
+    parser.add_argument("--rows", nargs="+", choices=names, default=names, help="which rows")
+    parser.add_argument("--device", default="cpu", help="where networks run")
+    parser.add_argument("--without-dvc", action="store_true", help="run stages in this process")
     arguments = parser.parse_args()
     results = arguments.results.resolve()
     if arguments.action == "run":
         if arguments.data_dir is None or arguments.weights is None:
             parser.error("run needs --data-dir and --weights")
-        make_missing(arguments.data_dir, arguments.weights, results, seeds=arguments.seeds)
+        make_missing(
+            [run for run in RUNS if run.row in arguments.rows and run.seed in arguments.seeds],
+            arguments.data_dir,
+            arguments.weights,
+            results,
+            device=arguments.device,
+            without_dvc=arguments.without_dvc,
+        )
     rows, labels = read(results / "market.csv"), read(results / "market_labels.csv")
     if not rows:
         sys.exit("no run is finished yet")

@@ -24,6 +24,8 @@ RUNS = (
     Run("+ PGLR", 1),
     Run("Baseline 2 (cameras)", 1),
     Run("PPLR, cameras", 1),
+    Run("PPLR, balanced smoothing", 1),
+    Run("PPLR, balanced smoothing", 2),
 )
 
 
@@ -69,7 +71,7 @@ def evaluated_names(rows: list[dict[str, str]]) -> list[str]:
 def print_tables(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> None:
     """Print every table, in Markdown."""
     print_runs(rows)
-    for refined in ("PPLR", "+ AALS", "+ PGLR"):
+    for refined in ("PPLR", "PPLR, balanced smoothing", "+ AALS", "+ PGLR"):
         print_differences(rows, refined, "Baseline 1")
     print_differences(rows, "PPLR, cameras", "Baseline 2 (cameras)")
     names = evaluated_names(rows)[1:]

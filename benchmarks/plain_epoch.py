@@ -70,7 +70,7 @@ def plain_epoch(
     start = time.perf_counter()
     for rows, images in zip(batches, plain_loader(files, batches), strict=True):
         embeddings = model(images)
-        targets = Targets(labels[rows], agreement[rows], None, camids[rows])
+        targets = Targets(labels[rows], agreement[rows], agreement[rows], None, camids[rows])
         predictions = Predictions(embeddings, classify(embeddings, classifiers))
         refined = refined_labels(predictions, targets, chosen, epoch=9)
         terms = epoch_losses(predictions, targets, refined, chosen, epoch=9)

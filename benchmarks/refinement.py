@@ -1,10 +1,10 @@
 """When does refinement pay? The full method against Baseline 1 on the demo, paired by seed.
 
-Usage: python -m benchmarks.refinement [run] [--seeds N …]
+Usage: python -m benchmarks.refinement [run] [--seeds N …] [--studies N …] [--results FILE]
 
-`run` makes the runs that benchmarks/refinement.csv lacks and adds each when it is done, so that it
-can be stopped and goes on; several processes can take different seeds. Without it, only the tables
-are printed, in Markdown. A run takes one or two minutes.
+`run` makes the runs that the file of results lacks and adds each when it is done, so that it can be
+stopped and goes on; several processes can take different seeds. Without it, only the tables are
+printed, in Markdown. A run takes one or two minutes.
 """
 
 import argparse
@@ -28,10 +28,12 @@ from pplr.settings.schedule import INIT
 from pplr.storage.layout import ModelFiles, RunPaths
 
 RESULTS = Path(__file__).with_suffix(".csv").resolve()
-# A file for each type of processor, on which the same seed ends elsewhere; pairs are of one file.
+# A file for each type of processor and state of the code, where the same seed ends elsewhere; pairs
+# are of one file.
 ALL_RESULTS = "refinement*.csv"
 BASELINE = "part_refinement=none global_refinement=none"
 LENGTHS = {15: "iterations=15", 30: "iterations=30", 60: "", 120: "iterations=120"}
+BY_ITERATIONS = {"60": "", "120": "iterations=120"}
 DIMENSION = 512  # of the demo's features
 
 
@@ -99,16 +101,41 @@ STUDIES = (
         },
     ),
     Study(
+        "Both, smoothing dealt out by agreement (`part_refinement: balanced`), and the paper's",
+        {
+            **{
+                n: (f"{words} part_refinement=balanced".strip(), f"{words} {BASELINE}".strip(), 1)
+                for n, words in BY_ITERATIONS.items()
+            },
+            **{
+                f"{n}, from epoch 0": (
+                    f"{words} aals_epoch=0 part_refinement=balanced".strip(),
+                    f"{words} {BASELINE}".strip(),
+                    1,
+                )
+                for n, words in BY_ITERATIONS.items()
+            },
+            **{
+                f"{n}, from epoch 0, the paper's": (
+                    f"{words} aals_epoch=0".strip(),
+                    f"{words} {BASELINE}".strip(),
+                    1,
+                )
+                for n, words in BY_ITERATIONS.items()
+            },
+        },
+    ),
+    Study(
         "Feature dimension: the same features repeated, which sharpens predictions alone",
         {f"{DIMENSION * n}": ("", BASELINE, n) for n in (1, 2, 4)},
     ),
 )
 
 
-def wanted_runs(seeds: list[int]) -> Iterator[Run]:
-    """Yield every run of the studies once, seed by seed."""
+def wanted_runs(studies: list[Study], seeds: list[int]) -> Iterator[Run]:
+    """Yield every run of some studies once, seed by seed."""
     for seed in seeds:
-        pairs = itertools.chain.from_iterable(study.pairs.values() for study in STUDIES)
+        pairs = itertools.chain.from_iterable(study.pairs.values() for study in studies)
         runs = ((words, copies) for *both, copies in pairs for words in both)
         for overrides, copies in dict.fromkeys(runs):
             yield Run(overrides, copies, seed)
@@ -174,17 +201,17 @@ def make(run: Run) -> dict[str, float]:
     return last_row()
 
 
-def make_missing(seeds: list[int]) -> None:
+def make_missing(studies: list[Study], seeds: list[int], results: Path) -> None:
     """Make the runs that are not in the file of results, one after another."""
-    finished = finished_runs(RESULTS)
+    finished = finished_runs(results)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for wanted in wanted_runs(seeds):
+        for wanted in wanted_runs(studies, seeds):
             if wanted in finished:
                 continue
             figures = make(wanted)
-            new = not RESULTS.exists()
-            with RESULTS.open("a", newline="") as file:
+            new = not results.exists()
+            with results.open("a", newline="") as file:
                 writer = csv.writer(file, lineterminator="\n")
                 if new:
                     writer.writerow([*Run._fields, *FIGURES])
@@ -220,11 +247,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("action", nargs="?", choices=("run", "print"), default="print")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="which seeds")
+    numbers = range(1, len(STUDIES) + 1)
+    parser.add_argument("--studies", type=int, nargs="+", choices=numbers, default=numbers)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file of the runs made")
     arguments = parser.parse_args()
+    studies = [STUDIES[number - 1] for number in arguments.studies]
     if arguments.action == "run":
-        make_missing(arguments.seeds)
+        make_missing(studies, arguments.seeds, arguments.results.resolve())
     files = [finished_runs(file) for file in sorted(RESULTS.parent.glob(ALL_RESULTS))]
-    for study in STUDIES:
+    for study in studies:
         print_study(study, files, arguments.seeds)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pplr.settings.configure import make_settings
+from pplr.settings.schedule import Schedule
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.layout import RunPaths
 from stages.order import commands, module
@@ -37,9 +38,19 @@ def run_demo(overrides: list[str], *, prepare: Callable[[], None] = lambda: None
     schedule = dataclasses.replace(whole, evaluated=("init", whole.last))
     PATHS.params.write_text(format_params(settings.params))
     PATHS.schedule.write_text(format_schedule(schedule))
+    run_stages(schedule, prepare=prepare)
+
+
+def run_stages(schedule: Schedule, *, prepare: Callable[[], None] = lambda: None) -> None:
+    """Run a schedule's stages in the current folder; `prepare` as of `run_demo`.
+
+    Inputs are not checked, as the folder may have none, images are read if there are none yet, and
+    nothing is drawn.
+    """
     for stage, arguments in commands(schedule):
-        # the folder has no inputs to check; they are this repository's
-        if stage == "check-settings" or (stage == "prepare-data" and PATHS.dataset.exists()):
+        if stage == "check-settings" or stage.startswith("draw-"):
+            continue
+        if stage == "prepare-data" and PATHS.dataset.exists():
             continue
         run(module(stage), *arguments)
         if stage == "init-model":

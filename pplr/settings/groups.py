@@ -118,10 +118,10 @@ class ObjectiveSettings(Group):
     aals_epoch: Epoch = Field(description="first epoch of agreement-aware smoothing, Eq. 8")
     pglr_epoch: Epoch = Field(description="first epoch of part-guided refinement, Eq. 10")
     smoothing: Share = Field(
-        description="label smoothing of the parts, before aals_epoch or constant"
+        description="label smoothing of the parts, before aals_epoch, constant or balanced"
     )
-    part_refinement: Literal["agreement", "constant", "parts", "none"] = Field(
-        description="labels of the parts: Eq. 8, or an ablation's"
+    part_refinement: Literal["agreement", "balanced", "constant", "parts", "none"] = Field(
+        description="labels of the parts: Eq. 8, Eq. 8 with a mean of `smoothing`, or an ablation's"
     )
     global_refinement: Literal["parts", "parts-uniform", "mean-teacher", "none"] = Field(
         description="labels of the global feature: Eq. 10, or an ablation's"

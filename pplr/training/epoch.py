@@ -20,7 +20,13 @@ from pplr.training.augment import Augmentation
 from pplr.training.centroids import camera_proxies, centroid_classifiers
 from pplr.training.learner import Learner
 from pplr.training.loading import augmented_batches
-from pplr.training.objective import Predictions, Targets, epoch_losses, refined_labels
+from pplr.training.objective import (
+    Predictions,
+    Targets,
+    epoch_losses,
+    label_shares,
+    refined_labels,
+)
 from pplr.training.optimizer import make_optimizer, optimizer_state
 from pplr.training.records import EpochData, EpochResult, EpochStart
 from pplr.training.refined import RefinedLabels
@@ -121,6 +127,7 @@ class _Trainer:
     ):
         self.model, self.data, self.settings = model, data, settings
         self.epoch, self.device = epoch, device
+        self.label_shares = label_shares(data.agreement, data.pseudo_labels, settings)
         spaces = np.concatenate((data.global_features[:, None], data.part_features), axis=1)
         features = torch.from_numpy(spaces)  # (N,1+P,D)
         labels = torch.from_numpy(data.pseudo_labels).long()
@@ -194,6 +201,7 @@ class _Trainer:
         return Targets(
             labels=take(data.pseudo_labels).long(),
             agreement=take(data.agreement).to(self.dtype),
+            label_shares=take(self.label_shares).to(self.dtype),
             part_agreement=None
             if data.part_agreement is None
             else take(data.part_agreement).to(self.dtype),

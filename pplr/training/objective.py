@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,6 +42,8 @@ class Targets:
         (B,) int64 pseudo-labels.
     agreement
         (B,P) in [0,1], Eq. 6.
+    label_shares
+        (B,P) in [0,1], of `label_shares`.
     part_agreement
         (B,P,P) in [0,1]; None unless parts refine parts.
     camids
@@ -48,8 +52,35 @@ class Targets:
 
     labels: Tensor
     agreement: Tensor
+    label_shares: Tensor
     part_agreement: Tensor | None
     camids: Tensor
+
+
+def label_shares(
+    agreement: NDArray[np.float32], pseudo_labels: NDArray[np.int32], settings: ObjectiveSettings
+) -> NDArray[np.float32]:
+    """Return the pseudo-label's share (N,P) in the label of each part, Eq. 8; the rest is uniform.
+
+    The paper's share is the agreement. Under `part_refinement: balanced` the agreement only deals
+    out what is smoothed: 1 - share is in proportion to 1 - agreement, and its mean over the
+    clustered images is `smoothing` in every part, however low the agreement is as a whole.
+
+    Parameters
+    ----------
+    agreement
+        (N,P) in [0,1], Eq. 6.
+    pseudo_labels
+        (N,) int32, -1 for outliers.
+    settings
+        `part_refinement` and `smoothing`.
+    """
+    if settings.part_refinement != "balanced":
+        return agreement
+    doubt = 1 - agreement
+    mean = doubt[pseudo_labels >= 0].mean(axis=0)  # (P,)
+    balanced = settings.smoothing * doubt / np.maximum(mean, np.finfo(np.float32).tiny)
+    return np.asarray(1 - np.minimum(balanced, 1), np.float32)
 
 
 def epoch_losses(
@@ -129,8 +160,8 @@ def _part_loss(
         return losses.part_to_part_refinement(
             part_logits, targets.labels, targets.part_agreement, beta=settings.beta
         )
-    assert refinement == "agreement", "each choice of the setting has its branch"
-    return losses.agreement_aware_label_smoothing(part_logits, targets.labels, targets.agreement)
+    assert refinement in ("agreement", "balanced"), "each choice of the setting has its branch"
+    return losses.agreement_aware_label_smoothing(part_logits, targets.labels, targets.label_shares)
 
 
 def _global_loss(predictions: Predictions, targets: Targets, refined: Tensor | None) -> Tensor:

@@ -73,11 +73,11 @@ def test_the_settings_of_a_run(tmp_path, monkeypatch, run):
 
 def test_finished_runs_are_not_made_again(results, monkeypatch):
     assert finished(results) == {RUNS[0], RUNS[1]}
-    monkeypatch.setattr(market, "RUNS", RUNS[:2])
     monkeypatch.setattr(market, "repro", lambda: pytest.fail("nothing is missing"))
-    market.make_missing(results, results, results, seeds=[1, 2])
-    monkeypatch.setattr(market, "RUNS", RUNS)
-    market.make_missing(results, results, results, seeds=[3])  # another process has the others
+    market.make_missing(list(RUNS[:2]), results, results, results)
+    words = f"run --data-dir {results} --weights {results} --results {results} --seeds 3"
+    monkeypatch.setattr(sys, "argv", ["market", *words.split()])
+    market.main()  # another process has the others
 
 
 def test_columns_that_a_run_lacks_stay_empty(results):

@@ -24,7 +24,7 @@ def test_every_value_and_seed_has_a_name_of_its_own():
     ]
     assert all(name.replace("-", "").isalnum() for name in names)
     rows = ablation.experiments(3)
-    assert len(rows) == 36
+    assert len(rows) == 39
     assert {one["seed"] for one in rows.values()} == {1, 2, 3}
 
 

@@ -83,7 +83,7 @@ def test_settings_cannot_be_changed():
         ("num_instances", 1, "1", "whole number, >= 2, <= 1024"),
         # no such choice
         ("dataset", "market", "'market'", "demo | market1501 | msmt17 | veri776 | table | folder"),
-        ("part_refinement", "part", "'part'", "agreement | constant | parts | none"),
+        ("part_refinement", "part", "'part'", "agreement | balanced | constant | parts | none"),
         ("feature_dtype", "float64", "'float64'", "float16 | float32"),
         ("device", "gpu", "'gpu'", "cpu | cuda | cuda:N"),
         ("device", "cuda:", "'cuda:'", "cpu | cuda | cuda:N"),

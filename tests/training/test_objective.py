@@ -6,7 +6,13 @@ from pplr import losses
 from pplr.settings.groups import ObjectiveSettings
 from pplr.settings.presets import PRESETS
 from pplr.training.centroids import CameraProxies, camera_proxies
-from pplr.training.objective import Predictions, Targets, epoch_losses, refined_labels
+from pplr.training.objective import (
+    Predictions,
+    Targets,
+    epoch_losses,
+    label_shares,
+    refined_labels,
+)
 
 B, P, C, D = 8, 2, 4, 6
 PAPER = PRESETS["market1501"]
@@ -23,9 +29,10 @@ def random_batch() -> tuple[Predictions, Targets]:
     labels = torch.arange(B) // 2
     agreement = torch.rand(B, P, generator=generator)
     among = torch.rand(B, P, P, generator=generator)
+    shares = torch.rand(B, P, generator=generator)
     return (
         Predictions(embeddings, logits, teacher),
-        Targets(labels, agreement, among, torch.arange(B) % 3),
+        Targets(labels, agreement, shares, among, torch.arange(B) % 3),
     )
 
 
@@ -45,6 +52,8 @@ def random_batch() -> tuple[Predictions, Targets]:
         (("agreement", "mean-teacher"), 1, "smoothed", "cross-entropy"),
         (("agreement", "mean-teacher"), 5, "agreement", "mean-teacher"),
         (("agreement", "parts-uniform"), 5, "agreement", "parts-uniform"),
+        (("balanced", "parts"), 4, "smoothed", "parts"),
+        (("balanced", "parts"), 5, "agreement", "parts"),
     ],
 )
 def test_each_refinement_acts_from_its_epoch_on(
@@ -61,7 +70,9 @@ def test_each_refinement_acts_from_its_epoch_on(
     parts = {
         "cross-entropy": losses.part_cross_entropy(part_logits, labels),
         "smoothed": losses.part_cross_entropy(part_logits, labels, smoothing=0.1),
-        "agreement": losses.agreement_aware_label_smoothing(part_logits, labels, agreement),
+        "agreement": losses.agreement_aware_label_smoothing(
+            part_logits, labels, targets.label_shares
+        ),
         "parts": losses.part_to_part_refinement(
             part_logits, labels, targets.part_agreement, beta=0.5
         ),
@@ -122,3 +133,27 @@ def test_the_camera_loss_is_the_global_one_and_the_mean_of_the_parts(spaces: str
     ]
     expected = by_space[0] + (by_space[1] + by_space[2]) / 2 * (spaces == "all")
     torch.testing.assert_close(terms["camera_loss"], 0.25 * expected)
+
+
+def test_label_shares() -> None:
+    """The paper's are the agreement; balanced ones smooth by `smoothing` in each part's mean."""
+    labels = np.array([0, 0, 1, 1, -1], np.int32)
+    agreement = np.array([[0.2, 0.9], [0.4, 1.0], [0.0, 1.0], [0.2, 0.5], [1.0, 0.0]], np.float32)
+    assert label_shares(agreement, labels, SETTINGS) is agreement
+    balanced = SETTINGS.model_copy(update={"part_refinement": "balanced"})  # smoothing 0.1
+    found = label_shares(agreement, labels, balanced)
+    assert found.dtype == np.float32
+    wanted = [[0.9, 14 / 15], [0.925, 1.0], [0.875, 1.0], [0.9, 2 / 3]]
+    np.testing.assert_allclose(found[:4], wanted, rtol=1e-6)
+    np.testing.assert_allclose(found[:4].mean(axis=0), 0.9, rtol=1e-6)
+
+
+def test_label_shares_stay_in_0_to_1() -> None:
+    balanced = SETTINGS.model_copy(update={"part_refinement": "balanced"})
+    labels = np.zeros(20, np.int32)
+    agreement = np.ones((20, 2), np.float32)  # the second part agrees everywhere
+    agreement[7, 0] = 0
+    found = label_shares(agreement, labels, balanced)
+    assert found[7, 0] == 0
+    assert (np.delete(found[:, 0], 7) == 1).all()
+    assert (found[:, 1] == 1).all()
