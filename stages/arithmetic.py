@@ -12,6 +12,7 @@ PORTABLE = {
     "ATEN_CPU_CAPABILITY": "avx2",  # torch's own kernels
     "ONEDNN_MAX_CPU_ISA": "AVX2",  # torch's convolutions
     "MKL_CBWR": "COMPATIBLE",  # torch's products: the only mode that is the same on all makers'
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",  # what that mode leaves open: exponentials and logarithms
     "MKL_DYNAMIC": "FALSE",
     # NumPy's own, under the names of several of its versions
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL "

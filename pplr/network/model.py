@@ -51,7 +51,9 @@ class ReIDModel(nn.Module):
         feature_map = self.backbone(images)  # (B,D,h,w)
         global_pooled = self.pooling(feature_map)  # (B,D)
         part_pooled = F.adaptive_avg_pool2d(feature_map, (self.num_parts, 1))  # (B,D,P,1)
-        spaces = [global_pooled, *part_pooled.squeeze(3).unbind(2)]  # 1+P of (B,D)
+        # contiguous, as torch's batch norm else takes MKL's square roots, whose last bit depends on
+        # the processor even where `arithmetic: portable` pins it
+        spaces = [global_pooled, *part_pooled.squeeze(3).permute(2, 0, 1).contiguous()]  # of (B,D)
         necks = [bnneck(space) for bnneck, space in zip(self.bnnecks, spaces, strict=True)]
         return torch.stack(necks, dim=1)
 

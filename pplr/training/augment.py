@@ -149,8 +149,9 @@ def draw_boxes(batch: int, height: int, width: int, *, generator: torch.Generato
     area, aspect = _uniform((2, batch, ERASE_ATTEMPTS), generator)
     area = (ERASE_AREA[0] + area * (ERASE_AREA[1] - ERASE_AREA[0])) * (height * width)
     aspect = ERASE_ASPECT[0] + aspect * (ERASE_ASPECT[1] - ERASE_ASPECT[0])
-    heights = (area * aspect).sqrt().round()  # (B, attempts)
-    widths = (area / aspect).sqrt().round()
+    # in float64, where the last bit, which MKL makes by the processor, does not decide
+    heights = (area * aspect).double().sqrt().round().float()  # (B, attempts)
+    widths = (area / aspect).double().sqrt().round().float()
     fits = (heights < height) & (widths < width)
     chosen = fits.long().argmax(dim=1, keepdim=True)  # (B, 1), the first; 0 if none
     sides = torch.stack((heights, widths)) * fits  # (2, B, attempts)

@@ -27,11 +27,13 @@ def make_optimizer(
     """
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     groups = [{"params": [p for _, p in named]}, {"params": [classifiers]}]
-    optimizer = torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay)
+    # one kernel for all of Adam: without it the square roots are MKL's, whose last bit depends on
+    # the processor even where `arithmetic: portable` pins it
+    optimizer = torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay, fused=True)
     if state is not None:
         for name, parameter in named:
             optimizer.state[parameter] = {
-                "step": state["step"].clone(),
+                "step": state["step"].clone().to(parameter.device),
                 "exp_avg": state[f"exp_avg.{name}"].clone().to(parameter),
                 "exp_avg_sq": state[f"exp_avg_sq.{name}"].clone().to(parameter),
             }

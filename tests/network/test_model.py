@@ -150,6 +150,21 @@ def test_each_space_is_normalised_over_the_batch():
     np.testing.assert_allclose(means, [0.1 * 4.0, 0.1 * 5.0, 0.1 * 3.0], rtol=1e-6)
 
 
+def test_no_space_is_normalised_by_the_square_roots_of_mkl():
+    """torch takes them for what is not contiguous; their last bit depends on the processor."""
+    generator = torch.Generator().manual_seed(0)
+    model = pooling_model(num_features=512, num_parts=3).eval()
+    for bnneck in model.bnnecks:
+        bnneck.running_var.copy_(torch.rand(512, generator=generator) + 0.5)
+    image = torch.randn(4, 512, 6, 2, generator=generator)
+    parts = image.view(4, 512, 3, 4).mean(dim=3)
+    embeddings = model(image)
+    for p in range(3):
+        variance = model.bnnecks[1 + p].running_var.numpy()
+        factor = torch.from_numpy(1 / np.sqrt(variance + np.float32(1e-5)))  # correctly rounded
+        assert torch.equal(embeddings[:, 1 + p], parts[:, :, p] * factor)
+
+
 def test_the_bias_stays_zero():
     model = pooling_model(num_features=2, num_parts=1).train()
     assert len(model.bnnecks) == 2

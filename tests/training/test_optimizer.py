@@ -33,3 +33,10 @@ def test_a_restored_optimizer_steps_as_if_it_had_never_stopped() -> None:
     step(model, straight)
     step(other, restored)
     assert all(map(torch.equal, model.parameters(), other.parameters()))
+
+
+def test_all_of_adam_is_one_kernel() -> None:
+    """Otherwise its square roots are MKL's, and the last bit of them is the processor's."""
+    classifiers = torch.nn.Parameter(torch.ones(1 + P, 4, D))
+    optimizer = make_optimizer(tiny_model(), classifiers, lr=1e-2, weight_decay=0, state=None)
+    assert all(group["fused"] for group in optimizer.param_groups)
