@@ -32,10 +32,11 @@ def make_optimizer(
     optimizer = torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay, fused=True)
     if state is not None:
         for name, parameter in named:
+            # laid out in memory as the parameter, which the kernel takes for granted
             optimizer.state[parameter] = {
                 "step": state["step"].clone().to(parameter.device),
-                "exp_avg": state[f"exp_avg.{name}"].clone().to(parameter),
-                "exp_avg_sq": state[f"exp_avg_sq.{name}"].clone().to(parameter),
+                "exp_avg": torch.empty_like(parameter).copy_(state[f"exp_avg.{name}"]),
+                "exp_avg_sq": torch.empty_like(parameter).copy_(state[f"exp_avg_sq.{name}"]),
             }
     return optimizer
 

@@ -35,7 +35,8 @@ def test_it_says_where_it_is_and_ends_by_ctrl_c(tiny_run):
 def test_a_closed_terminal_leaves_no_folder_of_a_revision(tmp_path):
     folder = tmp_path / "pplr-revision"
     command = f"""if True:
-        import atexit, pathlib, shutil
+        import atexit, pathlib, shutil, signal
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # where the tests run under nohup
         from pplr.runs import run
         run.link_revision = lambda root, revision, folder: []  # none is there
         run.TemporaryDirectory = lambda prefix: Folder()

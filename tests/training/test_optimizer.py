@@ -18,6 +18,7 @@ def tiny_model() -> ReIDModel:
 def test_a_restored_optimizer_steps_as_if_it_had_never_stopped() -> None:
     rates = {"lr": 1e-2, "weight_decay": 5e-4}
     model, classifiers = tiny_model(), torch.nn.Parameter(torch.ones(1 + P, 4, D))
+    model.to(memory_format=torch.channels_last)  # as it is trained; files hold it otherwise
     images = torch.randn(8, 3, 16, 8, generator=torch.Generator().manual_seed(0))
 
     def step(model: ReIDModel, optimizer: torch.optim.Adam) -> None:
@@ -29,7 +30,8 @@ def test_a_restored_optimizer_steps_as_if_it_had_never_stopped() -> None:
     step(model, straight)
     step(model, straight)
     other = deepcopy(model)
-    restored = make_optimizer(other, classifiers, **rates, state=optimizer_state(model, straight))
+    kept = {name: value.contiguous() for name, value in optimizer_state(model, straight).items()}
+    restored = make_optimizer(other, classifiers, **rates, state=kept)
     step(model, straight)
     step(other, restored)
     assert all(map(torch.equal, model.parameters(), other.parameters()))
