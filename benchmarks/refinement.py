@@ -33,7 +33,6 @@ RESULTS = Path(__file__).with_suffix(".csv").resolve()
 ALL_RESULTS = "refinement*.csv"
 BASELINE = "part_refinement=none global_refinement=none"
 LENGTHS = {15: "iterations=15", 30: "iterations=30", 60: "", 120: "iterations=120"}
-BY_ITERATIONS = {"60": "", "120": "iterations=120"}
 DIMENSION = 512  # of the demo's features
 
 
@@ -103,26 +102,13 @@ STUDIES = (
     Study(
         "Both, smoothing dealt out by agreement (`part_refinement: balanced`), and the paper's",
         {
-            **{
-                n: (f"{words} part_refinement=balanced".strip(), f"{words} {BASELINE}".strip(), 1)
-                for n, words in BY_ITERATIONS.items()
-            },
-            **{
-                f"{n}, from epoch 0": (
-                    f"{words} aals_epoch=0 part_refinement=balanced".strip(),
-                    f"{words} {BASELINE}".strip(),
-                    1,
-                )
-                for n, words in BY_ITERATIONS.items()
-            },
-            **{
-                f"{n}, from epoch 0, the paper's": (
-                    f"{words} aals_epoch=0".strip(),
-                    f"{words} {BASELINE}".strip(),
-                    1,
-                )
-                for n, words in BY_ITERATIONS.items()
-            },
+            f"{n}{label}": (f"{LENGTHS[n]} {words}".strip(), f"{LENGTHS[n]} {BASELINE}".strip(), 1)
+            for label, words in (
+                ("", "part_refinement=balanced"),
+                (", from epoch 0", "aals_epoch=0 part_refinement=balanced"),
+                (", from epoch 0, the paper's", "aals_epoch=0"),
+            )
+            for n in (60, 120)
         },
     ),
     Study(

@@ -53,7 +53,8 @@ class ReIDModel(nn.Module):
         part_pooled = F.adaptive_avg_pool2d(feature_map, (self.num_parts, 1))  # (B,D,P,1)
         # contiguous, as torch's batch norm else takes MKL's square roots, whose last bit depends on
         # the processor even where `arithmetic: portable` pins it
-        spaces = [global_pooled, *part_pooled.squeeze(3).permute(2, 0, 1).contiguous()]  # of (B,D)
+        parts = part_pooled.squeeze(3).permute(2, 0, 1).contiguous()  # (P,B,D)
+        spaces = [global_pooled, *parts]  # 1+P of (B,D)
         necks = [bnneck(space) for bnneck, space in zip(self.bnnecks, spaces, strict=True)]
         return torch.stack(necks, dim=1)
 

@@ -149,13 +149,13 @@ def draw_boxes(batch: int, height: int, width: int, *, generator: torch.Generato
     area, aspect = _uniform((2, batch, ERASE_ATTEMPTS), generator)
     area = (ERASE_AREA[0] + area * (ERASE_AREA[1] - ERASE_AREA[0])) * (height * width)
     aspect = ERASE_ASPECT[0] + aspect * (ERASE_ASPECT[1] - ERASE_ASPECT[0])
+    areas = torch.stack((area * aspect, area / aspect))  # of squares on either side
     # in float64, where the last bit, which MKL makes by the processor, does not decide
-    heights = (area * aspect).double().sqrt().round().float()  # (B, attempts)
-    widths = (area / aspect).double().sqrt().round().float()
-    fits = (heights < height) & (widths < width)
+    sides = areas.double().sqrt().round().float()  # (2, B, attempts): heights and widths
+    fits = (sides[0] < height) & (sides[1] < width)
     chosen = fits.long().argmax(dim=1, keepdim=True)  # (B, 1), the first; 0 if none
-    sides = torch.stack((heights, widths)) * fits  # (2, B, attempts)
-    box_height, box_width = sides.gather(2, chosen.expand(2, -1, -1)).squeeze(2)  # (B,) each
+    sides = (sides * fits).gather(2, chosen.expand(2, -1, -1)).squeeze(2)  # (2, B)
+    box_height, box_width = sides
     top, left = _uniform((2, batch), generator)
     top = (top * (height - box_height + 1)).floor()
     left = (left * (width - box_width + 1)).floor()

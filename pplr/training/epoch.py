@@ -125,13 +125,13 @@ class _Trainer:
         start: EpochStart,
         device: str,
     ):
-        self.model, self.data, self.settings = model, data, settings
+        self.model, self.settings = model, settings
         self.epoch, self.device = epoch, device
-        self.label_shares = label_shares(data.agreement, data.pseudo_labels, settings)
         spaces = np.concatenate((data.global_features[:, None], data.part_features), axis=1)
         features = torch.from_numpy(spaces)  # (N,1+P,D)
         labels = torch.from_numpy(data.pseudo_labels).long()
         self.dtype = next(model.parameters()).dtype
+        self.targets = self._all_targets(data)
         self.learner = Learner(
             model,
             centroid_classifiers(features, labels).to(device, self.dtype),
@@ -175,7 +175,7 @@ class _Trainer:
         images = self.model.normalised(own, self.device).to(self.dtype)  # (b,3,H,W)
         embeddings, logits = self.parallel(images, counts)  # (B,1+P,D), (B,1+P,C)
         teacher = self.teacher.global_logits(images, counts) if self.teacher else None
-        predictions, targets = Predictions(embeddings, logits, teacher), self._targets(rows)
+        predictions, targets = Predictions(embeddings, logits, teacher), self.targets.take(rows)
         refined = refined_labels(predictions, targets, self.settings, epoch=self.epoch)
         terms = epoch_losses(
             predictions, targets, refined, self.settings, epoch=self.epoch, proxies=self.proxies
@@ -191,21 +191,19 @@ class _Trainer:
             self.teacher.follow(self.learner, step=step)
         return values
 
-    def _targets(self, rows: NDArray[np.int64]) -> Targets:
-        """Return what is known of a batch's images (B,)."""
-        data = self.data
+    def _all_targets(self, data: EpochData) -> Targets:
+        """Return what is known of all images; it lies on the device for the whole epoch."""
 
-        def take(values: NDArray[Any]) -> Tensor:
-            return torch.from_numpy(values[rows]).to(self.device)
+        def moved(values: NDArray[Any]) -> Tensor:
+            tensor = torch.from_numpy(values).to(self.device)
+            return tensor.to(self.dtype) if tensor.is_floating_point() else tensor.long()
 
         return Targets(
-            labels=take(data.pseudo_labels).long(),
-            agreement=take(data.agreement).to(self.dtype),
-            label_shares=take(self.label_shares).to(self.dtype),
-            part_agreement=None
-            if data.part_agreement is None
-            else take(data.part_agreement).to(self.dtype),
-            camids=take(data.camids).long(),
+            labels=moved(data.pseudo_labels),
+            agreement=moved(data.agreement),
+            label_shares=moved(label_shares(data.agreement, data.pseudo_labels, self.settings)),
+            part_agreement=None if data.part_agreement is None else moved(data.part_agreement),
+            camids=moved(data.camids),
         )
 
 

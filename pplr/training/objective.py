@@ -34,7 +34,7 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What is known of a batch's images.
+    """What is known of a batch's images, or of all.
 
     Parameters
     ----------
@@ -55,6 +55,17 @@ class Targets:
     label_shares: Tensor
     part_agreement: Tensor | None
     camids: Tensor
+
+    def take(self, rows: NDArray[np.int64]) -> "Targets":
+        """Return what is known of the images `rows`."""
+        index = torch.from_numpy(rows).to(self.labels.device)
+        return Targets(
+            labels=self.labels[index],
+            agreement=self.agreement[index],
+            label_shares=self.label_shares[index],
+            part_agreement=None if self.part_agreement is None else self.part_agreement[index],
+            camids=self.camids[index],
+        )
 
 
 def label_shares(
