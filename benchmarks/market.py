@@ -37,6 +37,8 @@ from benchmarks.market_tables import (
     read,
 )
 from benchmarks.running import run_stages
+from pplr.errors import PplrError, worded
+from pplr.settings.checks import check_device
 from pplr.settings.configure import make_settings
 from pplr.settings.schedule import load_schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule
@@ -162,14 +164,21 @@ def main() -> None:
     if arguments.action == "run":
         if arguments.data_dir is None or arguments.weights is None:
             parser.error("run needs --data-dir and --weights")
-        make_missing(
-            [run for run in RUNS if run.row in arguments.rows and run.seed in arguments.seeds],
-            arguments.data_dir,
-            arguments.weights,
-            results,
-            device=arguments.device,
-            without_dvc=arguments.without_dvc,
-        )
+        for path in (arguments.data_dir, arguments.weights):  # before settings are written
+            if not path.exists():
+                parser.error(f"there is no {path}")
+        try:
+            check_device(arguments.device)
+            make_missing(
+                [run for run in RUNS if run.row in arguments.rows and run.seed in arguments.seeds],
+                arguments.data_dir,
+                arguments.weights,
+                results,
+                device=arguments.device,
+                without_dvc=arguments.without_dvc,
+            )
+        except (PplrError, OSError) as error:
+            sys.exit(worded(error))
     rows, labels = read(results / "market.csv"), read(results / "market_labels.csv")
     if not rows:
         sys.exit("no run is finished yet")

@@ -107,6 +107,27 @@ def test_the_tables_and_the_curves(results, monkeypatch, capsys):
         assert picture.tobytes() != first
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--weights nothing.pth", "there is no nothing.pth"),
+        ("--data-dir nowhere", "there is no nowhere"),
+        ("--device cuda:99", "cuda:99"),
+        ("--rows PPL", "invalid choice: 'PPL'"),
+    ],
+)
+def test_a_mistake_is_said_before_settings_are_written(
+    tmp_path, monkeypatch, capsys, words, message
+):
+    monkeypatch.chdir(tmp_path)
+    given = f"market run --data-dir {tmp_path} --weights {tmp_path} --results {tmp_path} {words}"
+    monkeypatch.setattr(sys, "argv", given.split())
+    with pytest.raises(SystemExit) as caught:
+        market.main()
+    assert message in f"{caught.value}{capsys.readouterr().err}"
+    assert not market.PATHS.params.exists()
+
+
 def test_no_run_yet_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["market", "--results", str(tmp_path)])
     with pytest.raises(SystemExit, match="no run is finished yet"):
