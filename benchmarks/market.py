@@ -178,7 +178,7 @@ def main() -> None:
                 without_dvc=arguments.without_dvc,
             )
         except (PplrError, OSError) as error:
-            sys.exit(worded(error))
+            sys.exit(str(worded(error)))
     rows, labels = read(results / "market.csv"), read(results / "market_labels.csv")
     if not rows:
         sys.exit("no run is finished yet")
