@@ -21,6 +21,7 @@ PORTABLE = {
     "FAISS_OPT_LEVEL": "avx2",
     "FAISS_SIMD_LEVEL": "AVX2",
     "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "",  # the name's, not those of the processor
     "OMP_NUM_THREADS": THREADS,
     "MKL_NUM_THREADS": THREADS,
     "OPENBLAS_NUM_THREADS": THREADS,
