@@ -22,7 +22,8 @@ from stages.order import STAGES, script
 PIPELINE = RunPaths().pipeline
 
 # They make no number: they word errors, read settings, say how far a run is, name and move files,
-# or notice damage.
+# or notice damage. Which kernels the libraries take is `arithmetic`, a setting; a change of the
+# list behind it, as of the libraries' versions, reruns nothing.
 EXEMPT = (
     "pplr/errors.py",
     "pplr/progress.py",
