@@ -10,12 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.running import FIGURES
 from pplr.settings.schedule import INIT, load_schedule
 from pplr.storage.layout import RunPaths
 
 ROOT = Path(__file__).parents[1]
 SECONDS_BETWEEN_LOOKS = 20
-FIGURES = ("mAP", "rank1", "adjusted_rand_index")
 
 Changes = Mapping[str, str | bool | int | float]
 

@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", type=_device, default="cuda", help="cuda, cuda:N or cpu")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu")
     parser.add_argument("--small", action="store_true", help="little work, for a look without GPU")
     chosen = parser.parse_args(arguments)
     try:
-        check_device(chosen.device)
+        check_device(chosen.device, where="--device")
         return conclude(compare(chosen.device, "small" if chosen.small else "full"))
     except torch.OutOfMemoryError as error:
         print(_no_room(chosen.device, error), file=sys.stderr)
@@ -97,14 +97,6 @@ def _processor() -> str:
     """Return the processor's name."""
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return names[0] if names else platform.machine()
-
-
-def _device(text: str) -> str:
-    """Return the device if it is written as one."""
-    if not re.fullmatch(r"cpu|cuda(:[0-9]+)?", text):
-        message = f"{text!r} is no device; there are cpu, cuda and cuda:N"
-        raise argparse.ArgumentTypeError(message)
-    return text
 
 
 def _no_room(device: str, error: torch.OutOfMemoryError) -> SettingError:

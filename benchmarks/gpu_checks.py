@@ -206,8 +206,7 @@ def epoch_checks(work: Work, device: str) -> list[Check]:
                 short_epoch(work, device=where, steps=work.size.steps, dtype=dtype)
                 for where in ("cpu", device)
             )
-        what = f"{work.size.steps} iterations, {short(dtype)}"
-        checks += same_epoch(what, work, found, expected)
+        checks += same_epoch("", work, dtype, found, expected)
     return checks
 
 
@@ -217,13 +216,18 @@ def short(dtype: torch.dtype) -> str:
 
 
 def same_epoch(
-    what: str, work: Work, found: dict[str, Tensor], expected: dict[str, Tensor]
+    what: str,
+    work: Work,
+    dtype: torch.dtype,
+    found: dict[str, Tensor],
+    expected: dict[str, Tensor],
 ) -> list[Check]:
-    """Return how far two outcomes of `short_epoch` are apart.
+    """Return how far two outcomes of `short_epoch` in a dtype are apart.
 
     Weights are compared by their change, which is small beside them.
     """
-    exact = "float64" in what
+    what = f"{what}{work.size.steps} iterations, {short(dtype)}"
+    exact = dtype == torch.float64
     start = vector(list(work.model().parameters()))
     change = relative(found["weights"] - start, expected["weights"] - start)
     losses = losses_apart(found["losses"], expected["losses"])

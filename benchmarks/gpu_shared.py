@@ -14,7 +14,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from benchmarks.gpu_checks import DTYPES, TOLERANCES, Check, apart, same_epoch, short
+from benchmarks.gpu_checks import DTYPES, TOLERANCES, Check, apart, same_epoch
 from benchmarks.gpu_work import SIZES, Work, arithmetic, features, short_epoch
 
 ROOT = Path(__file__).parents[1]
@@ -61,9 +61,7 @@ def shared_checks(work: Work, name: str, device: str) -> list[Check]:
             {key: case[f"{dtype} {key}"] for key in ("losses", "weights", "statistics")}
             for case in (expected, found)
         )
-        checks += same_epoch(
-            f"{what}, {work.size.steps} iterations, {short(dtype)}", work, two, one
-        )
+        checks += same_epoch(f"{what}, ", work, dtype, two, one)
     return checks
 
 

@@ -17,18 +17,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from benchmarks.measuring import table
 from pplr.network.checkpoint import read_model
+from pplr.network.classifiers import read_classifiers
 from pplr.network.model import ReIDModel, classify
 from pplr.runs.clusters import summarize_clusters
 from pplr.settings.schedule import load_schedule
 from pplr.storage.arrays import read_arrays
 from pplr.storage.images import PackedImages
-from pplr.storage.layout import ModelFiles, RunPaths
+from pplr.storage.layout import RunPaths
 
 BATCH_SIZE = 128
 NUM_GROUPS = 10  # deciles
@@ -205,9 +205,9 @@ def label_rows(
         figures = agreement_figures(agreement, labels, pids)
         if name in predicted:
             folder = paths.model(name)
-            classifiers = load_file(ModelFiles(folder).classifiers)["classifiers"]
-            images = PackedImages(train)
-            logits = predict(read_model(folder), classifiers, images, device=device)
+            model, images = read_model(folder), PackedImages(train)
+            classifiers = read_classifiers(folder, model, int(labels.max()) + 1)
+            logits = predict(model, classifiers, images, device=device)
             figures += prediction_figures(logits, labels, agreement, pids)
         rows += [
             {"alternation": name, **figure._asdict(), "value": f"{figure.value:.4f}"}

@@ -66,8 +66,8 @@ def overrides(run: Run, weights: Path) -> dict[str, Any]:
 
 def write_settings(run: Run, data_dir: Path, weights: Path, *, device: str = "cpu") -> None:
     """Write params.yaml and schedule.yaml of a run into the current folder."""
-    words = [f"{key}={str(value).lower()}" for key, value in overrides(run, weights).items()]
-    words[-1:] = [f"weights={weights}", f"device={device}"]  # a path keeps its case
+    changed = {**overrides(run, weights), "device": device}
+    words = [f"{key}={value}" for key, value in changed.items()]
     cameras = bool(ROWS[run.row]["camera_aware"])
     made = make_settings("market1501", data_dir, epochs=EPOCHS, cameras=cameras, overrides=words)
     schedule = make_schedule(epochs=EPOCHS, evaluate_every=EVALUATE_EVERY, **made.schedule.inputs)
@@ -168,7 +168,7 @@ def main() -> None:
             if not path.exists():
                 parser.error(f"there is no {path}")
         try:
-            check_device(arguments.device)
+            check_device(arguments.device, where="--device")
             make_missing(
                 [run for run in RUNS if run.row in arguments.rows and run.seed in arguments.seeds],
                 arguments.data_dir,

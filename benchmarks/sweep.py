@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 from benchmarks.experiments import (
-    FIGURES,
     ROOT,
     Changes,
     draw_curves,
@@ -22,6 +21,7 @@ from benchmarks.experiments import (
     finished,
     run_queue,
 )
+from benchmarks.running import FIGURES
 from pplr.errors import PplrError
 from pplr.settings.params import load_params, parse_params
 from pplr.storage.layout import RunPaths

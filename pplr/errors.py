@@ -3,6 +3,8 @@
 import errno
 from typing import Any
 
+from pplr.printing import printable
+
 
 class PplrError(Exception):
     """A mistake in a setting, an input or a file, worded for the person who can mend it.
@@ -22,16 +24,20 @@ class PplrError(Exception):
     """
 
     def __init__(self, what: str, *, where: str, value: object, allowed: str, next_step: str):
-        lines = (
-            what,
-            f"  where:   {where}",
-            f"  found:   {value}",
-            f"  allowed: {allowed}",
-            f"  next:    {next_step}",
+        message = (
+            f"{what}\n"
+            f"  where:   {where}\n"
+            f"  found:   {value}\n"
+            f"  allowed: {allowed}\n"
+            f"  next:    {next_step}"
         )
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join(map(printable, message.split("\n"))))
         self.where = where
         self.value = value
+
+    def __str__(self) -> str:
+        """Return the whole message; those that are an OSError, too, would format an errno."""
+        return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make it anew: from its message, when it comes from another process."""
@@ -74,19 +80,15 @@ def worded(error: PplrError | OSError) -> PplrError:
 
 
 class SettingError(PplrError, ValueError):
-    """A setting in params.yaml or schedule.yaml that cannot be used."""
+    """A setting in params.yaml or schedule.yaml, or an option, that cannot be used."""
 
 
 class MissingInputError(PplrError, FileNotFoundError):
     """A file or folder that is not there, or is empty."""
 
-    def __str__(self) -> str:
-        """Return the whole message; FileNotFoundError alone would format an errno."""
-        return str(self.args[0])
-
 
 class DataError(PplrError, ValueError):
-    """An image, a table or an array whose content cannot be used."""
+    """An image, a table, an array or a place that cannot be used as it is."""
 
 
 class NoRoomError(PplrError, OSError):
@@ -94,14 +96,10 @@ class NoRoomError(PplrError, OSError):
 
     errno = errno.ENOSPC
 
-    def __str__(self) -> str:
-        """Return the whole message; OSError alone would format an errno."""
-        return str(self.args[0])
-
 
 class WeightsError(PplrError, ValueError):
     """Pretrained weights that cannot be read or do not fit the backbone."""
 
 
 class ClusteringError(PplrError, ValueError):
-    """Features in which too few clusters were found to train on."""
+    """Features of which no clusters can be made: too few are found, or all are near each other."""

@@ -108,40 +108,21 @@ def part_guided_labels(
     return _refined(labels, ensemble, beta=beta)
 
 
-def mean_teacher_refinement(
-    global_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, beta: float
-) -> Tensor:
-    """Return the global loss against labels refined by a mean teacher's prediction, Sec. 4.2.
+@torch.no_grad()
+def mean_teacher_labels(teacher_logits: Tensor, labels: Tensor, *, beta: float) -> Tensor:
+    """Return the labels (B, C) refined by a mean teacher's prediction, Sec. 4.2; rows sum to 1.
 
     The teacher (Tarvainen and Valpola, NeurIPS 2017) is the exponential moving average of the
-    model; its global prediction stands in the place of the parts' in Eq. 9. No gradient reaches it.
+    model; its global prediction stands in the place of the parts' in Eq. 9.
 
     Parameters
     ----------
-    global_logits, teacher_logits
-        (B, C) float class scores of the whole image, by the model and by its average.
+    teacher_logits
+        (B, C) float class scores of the whole image, by the average of the model.
     labels
         (B,) int64 pseudo-labels in 0…C-1.
     beta
-        β in [0, 1], the share of the pseudo-label; 1 is plain cross-entropy.
-
-    Returns
-    -------
-    Tensor
-        Scalar, batch mean.
-    """
-    refined = mean_teacher_labels(teacher_logits, labels, beta=beta)
-    return soft_cross_entropy(global_logits, refined)
-
-
-@torch.no_grad()
-def mean_teacher_labels(teacher_logits: Tensor, labels: Tensor, *, beta: float) -> Tensor:
-    """Return the labels (B, C) refined by a mean teacher's prediction; rows sum to 1.
-
-    Parameters
-    ----------
-    teacher_logits, labels, beta
-        As of `mean_teacher_refinement`.
+        β in [0, 1], the share of the pseudo-label; 1 leaves the labels as they are.
     """
     return _refined(labels, teacher_logits.softmax(dim=1), beta=beta)
 

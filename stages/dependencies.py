@@ -22,8 +22,8 @@ from stages.order import STAGES, script
 PIPELINE = RunPaths().pipeline
 
 # They make no number: they word errors, read settings, say how far a run is, name and move files,
-# or notice damage. Which kernels the libraries take is `arithmetic`, a setting; a change of the
-# list behind it, as of the libraries' versions, reruns nothing.
+# or notice damage. What starts a stage (`stages.launch` and its like) no stage imports: a change of
+# the list behind `arithmetic`, as of the libraries' versions, reruns nothing.
 EXEMPT = (
     "pplr/errors.py",
     "pplr/progress.py",
@@ -47,12 +47,6 @@ EXEMPT = (
     "pplr/storage/layout.py",
     "pplr/storage/replacing.py",
     "pplr/storage/room.py",
-    "stages/arithmetic.py",
-    "stages/dependencies.py",
-    "stages/guard.py",
-    "stages/launch.py",
-    "stages/order.py",
-    "stages/processes.py",
     "stages/settings.py",
 )
 # They decide where and how fast a stage runs, and nothing else.

@@ -5,6 +5,7 @@ import json
 from pplr.runs.history import format_csv, history_rows
 from pplr.runs.progress import check_finished
 from pplr.storage.json_files import read_json
+from pplr.storage.layout import METRICS
 from pplr.storage.replacing import replacing
 from stages import settings
 
@@ -16,6 +17,6 @@ def main() -> None:
     with replacing(paths.history) as temporary:
         temporary.write_text(format_csv(history_rows(paths, schedule)))
     last = read_json(paths.evaluation(schedule.last))
-    metrics = {key: last[key] for key in ("mAP", "rank1", "rank5", "rank10")}
+    metrics = {key: last[key] for key in METRICS}
     with replacing(paths.metrics) as temporary:  # for DVC and people: metrics alone
         temporary.write_text(json.dumps(metrics, indent=2) + "\n")

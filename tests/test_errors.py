@@ -46,6 +46,11 @@ def test_an_error_says_all_five_things_and_is_a_builtin(kind, builtin):
     assert (error.where, error.value) == ("params.yaml", 7)
 
 
+def test_no_name_of_a_file_moves_the_cursor():
+    error = DataError("Broken.", **{**PARTS, "value": "a\x1b[2J.jpg\nb\r.jpg"})
+    assert "  found:   a\\x1b[2J.jpg\nb\\r.jpg\n" in str(error)
+
+
 @pytest.mark.parametrize("left_out", sorted(PARTS))
 def test_no_part_of_the_message_can_be_left_out(left_out):
     parts = {name: part for name, part in PARTS.items() if name != left_out}

@@ -10,7 +10,7 @@ from torch.nn import functional
 from pplr.losses import (
     agreement_aware_label_smoothing,
     inter_camera_contrastive,
-    mean_teacher_refinement,
+    mean_teacher_labels,
     part_cross_entropy,
     part_guided_label_refinement,
     part_guided_labels,
@@ -266,6 +266,12 @@ def test_pglr_sends_no_gradient_into_the_parts():
 
 
 # --- the ablations' refinements --------------------------------------------------------------
+
+
+def mean_teacher_refinement(global_logits, teacher_logits, labels, *, beta):
+    """The global loss under `global_refinement: mean-teacher`."""
+    refined = mean_teacher_labels(teacher_logits, labels, beta=beta)
+    return functional.cross_entropy(global_logits, refined)
 
 
 def test_mean_teacher_by_hand():

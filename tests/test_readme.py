@@ -79,6 +79,12 @@ def test_the_table_of_the_demo_ends_with_the_committed_metrics():
     assert lines[-1][-2:] == [f"{metrics[name]:.3f}" for name in ("mAP", "rank1")]
 
 
+def test_what_the_best_of_the_demos_epochs_would_have_said():
+    mAPs = [line.split()[-2] for line in output("alternation").splitlines()[2:]]
+    text = (ROOT / "docs" / "official_code.md").read_text()
+    assert f"alternations has mAP {max(mAPs)} and the last {mAPs[-1]} (README" in text
+
+
 def test_the_table_of_the_demo_is_that_of_the_run():
     history = RunPaths(ROOT).history
     lock = YAML(typ="safe").load(ROOT / "dvc.lock")["stages"]["summarize"]["outs"]

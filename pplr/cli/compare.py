@@ -9,11 +9,14 @@ import typer
 
 SIDE = "A folder, a git revision, a DVC experiment, or an alternation (03, or one of these and :03)"
 
+ONLY = "Some of it, with commas: images, features, clusters, agreement, training, model, "
+ONLY += "evaluation, ranking."
+
 
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help=SIDE)],
     b: Annotated[str, typer.Argument(metavar="B", help=SIDE)] = ".",
-    only: Annotated[str, typer.Option(help="What to compare, as `features,clusters`.")] = "",
+    only: Annotated[str, typer.Option(help=ONLY)] = "",
     tolerance: Annotated[
         list[str] | None,
         typer.Option(metavar="MEASURE=VALUE", help="What is allowed of a measure; repeatable."),

@@ -140,10 +140,18 @@ def linked_folder(path: Path) -> DataError:
     )
 
 
+def first_of(errors: Sequence[PplrError]) -> str:
+    """Return the first `MAX_LISTED` of the errors of images, a line each, and how many are left."""
+    names = [f"{error.where}: {error.value}" for error in errors[:MAX_LISTED]]
+    if len(errors) > MAX_LISTED:
+        names.append(f"and {len(errors) - MAX_LISTED} more")
+    return "\n           ".join(names)
+
+
 def check_decoded(
     broken: Mapping[str, Sequence[PplrError]], num_images: Mapping[str, int], *, skip: bool
 ) -> None:
-    """Raise one DataError that names the first `MAX_LISTED` broken images, or print so.
+    """Raise one DataError that names the first of the broken images, or print so.
 
     Parameters
     ----------
@@ -160,10 +168,7 @@ def check_decoded(
     emptied = [
         split for split, of_split in broken.items() if len(of_split) == num_images[split] > 0
     ]
-    names = [f"{error.where}: {error.value}" for error in errors[:MAX_LISTED]]
-    if len(errors) > MAX_LISTED:
-        names.append(f"and {len(errors) - MAX_LISTED} more")
-    listed = "\n           ".join(names)
+    listed = first_of(errors)
     if skip and not emptied:
         print(f"left out: {len(errors)} images that cannot be decoded\n           {listed}")
         return

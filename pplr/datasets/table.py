@@ -14,8 +14,8 @@ from pplr.datasets.columns import Columns, read_columns
 from pplr.datasets.files import absent_files, empty_table, entries, make_table
 from pplr.datasets.image_checks import check_not_withdrawn
 from pplr.datasets.image_table import UNKNOWN, ImageTable
+from pplr.storage.layout import SPLITS
 
-SPLITS = ("train", "query", "gallery")
 REQUIRED, OPTIONAL = ("path", "split"), ("pid", "camid")
 SUFFIXES = (".csv", ".parquet")
 

@@ -63,6 +63,18 @@ def reranked_blocks(
     They are 0.7 × the Jaccard distance + 0.3 × the squared Euclidean one, in units of the query's
     largest distance to any image (Zhong et al., CVPR 2017, Eq. 12; the units are their code's). The
     Jaccard distance is that of query and gallery images together; only what is below 1 is held.
+
+    Parameters
+    ----------
+    q_features, g_features, device
+        As of `distance_blocks`.
+
+    Raises
+    ------
+    ClusteringError
+        Nearly all images are near each other.
+    DataError
+        A feature is NaN, infinite or huge.
     """
     Q = len(q_features)
     features = np.concatenate([q_features, g_features])

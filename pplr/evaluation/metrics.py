@@ -58,7 +58,7 @@ def retrieval_metrics(
     Parameters
     ----------
     distmat
-        (Q, G) distances of any type of number, smaller is nearer; no NaN.
+        (Q, G) distances of any type of number, smaller is nearer; finite.
     q_pids, g_pids
         (Q,) and (G,) identities; -1 is unknown and equals nobody.
     q_camids, g_camids
@@ -69,7 +69,7 @@ def retrieval_metrics(
     Raises
     ------
     DataError
-        If a distance is NaN, or no query has a correct image.
+        If a distance is NaN or infinite, or no query has a correct image.
     """
     Q, G = distmat.shape
     assert len(q_pids) == len(q_camids) == Q, "a query has no pid or camid"

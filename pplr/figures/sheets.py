@@ -13,7 +13,8 @@ from PIL import Image
 
 from pplr.figures.choosing import evenly
 from pplr.figures.masked import BAR, darkened, scaled
-from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips, printable
+from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips
+from pplr.printing import printable
 from pplr.runs.clusters import ClusterSummary, summarize_clusters
 from pplr.runs.pieces import Split
 from pplr.runs.run import Run

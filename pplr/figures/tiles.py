@@ -86,11 +86,6 @@ def draw_strips(
     return sheet
 
 
-def printable(text: object) -> str:
-    """Return a text without line breaks and what else does not print, each as its escape."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
-
-
 def font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the font of all sheets, Pillow's own."""
     return ImageFont.load_default(height)

@@ -8,9 +8,9 @@ import torch
 from pplr.inference.models import FinishedModel
 from pplr.runs import Run
 from pplr.settings.schedule import INIT
+from pplr.storage.layout import METRICS
 
 CARD = "MODEL_CARD.md"
-METRICS = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10"}
 DRAWN = "demo"  # the data set that has no photographs
 
 

@@ -1,7 +1,6 @@
 """What a finished model cannot be used for, and what is said of it."""
 
 import importlib
-import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -9,13 +8,11 @@ from typing import Any
 
 from PIL import Image
 
-from pplr.datasets.image_checks import MAX_LISTED
+from pplr.datasets.image_checks import first_of
 from pplr.errors import DataError, MissingInputError, PplrError, SettingError
 from pplr.storage.checksums import folder_faults
 
 DRAWN_BY = "pplr search"  # in the head of its pictures
-
-_DEVICE = re.compile("cpu|cuda(:[0-9]{1,3})?")
 
 
 def unknown_model(word: str, names: Sequence[str], *, root: Path) -> MissingInputError:
@@ -40,24 +37,6 @@ def unknown_model(word: str, names: Sequence[str], *, root: Path) -> MissingInpu
         if names
         else "run `dvc repro` in the root of a repository, or name the folder of a model",
     )
-
-
-def check_device(device: str) -> None:
-    """Raise a SettingError where torch cannot use the device."""
-    if device == "cpu":
-        return
-    import torch
-
-    count = torch.cuda.device_count()
-    known = _DEVICE.fullmatch(device)
-    if not known or int(device.partition(":")[2] or 0) >= count:
-        raise SettingError(
-            what="torch cannot use this device.",
-            where="--device",
-            value=f"{device}, with {count} CUDA devices",
-            allowed="cpu" if count == 0 else f"cpu, cuda, cuda:0 … cuda:{count - 1}",
-            next_step="name another one, or install a torch that sees the GPU",
-        )
 
 
 def check_output(path: Path, *, marks: Sequence[str], force: bool) -> None:
@@ -112,7 +91,7 @@ def check_file(path: Path) -> None:
 def check_decoded(
     errors: Sequence[PplrError], num_images: int, *, folder: Path, skip: bool
 ) -> None:
-    """Raise one DataError that names the first `MAX_LISTED` broken images, or print so.
+    """Raise one DataError that names the first of the broken images, or print so.
 
     Parameters
     ----------
@@ -127,10 +106,7 @@ def check_decoded(
     """
     if not errors:
         return
-    names = [f"{error.where}: {error.value}" for error in errors[:MAX_LISTED]]
-    if len(errors) > MAX_LISTED:
-        names.append(f"and {len(errors) - MAX_LISTED} more")
-    listed = "\n           ".join(names)
+    listed = first_of(errors)
     if skip and len(errors) < num_images:
         count = f"{len(errors)} of {num_images} images"
         print(f"left out: {count}, which cannot be decoded\n           {listed}", file=sys.stderr)

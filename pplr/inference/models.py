@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from pplr.errors import MissingInputError
-from pplr.inference.checks import check_device, unknown_model
+from pplr.inference.checks import unknown_model
 from pplr.network.checkpoint import read_model, read_settings
 from pplr.network.checks import check_extracted
 from pplr.network.extraction import unit_features
 from pplr.network.model import ReIDModel
 from pplr.runs import Run, open_run
+from pplr.settings.checks import check_device
 from pplr.storage.layout import ModelFiles, RunPaths
 
 
@@ -117,7 +118,7 @@ def open_model(word: str = "", *, device: str = "cpu", root: Path = Path()) -> F
     DataError
         The model is damaged.
     """
-    check_device(device)
+    check_device(device, where="--device")
     folder, run = _find(word, root)
     network = read_model(folder)
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -6,22 +6,23 @@ from typing import Any
 
 from pplr.inference.models import FinishedModel
 from pplr.inference.search import Answer, Gallery
+from pplr.printing import printable
 
 DISTANCE = "Euclidean distance of features of length 1: 0 is the same, 2 the opposite"
 
 
 def answer_words(answer: Answer, gallery: Gallery) -> str:
     """Return the nearest of a query as a table, or that nothing is near."""
-    among = f"{len(gallery)} images of {gallery.folder}"
+    query, among = printable(answer.query), f"{len(gallery)} images of {printable(gallery.folder)}"
     if not answer.matches:
         nearest = answer.nearest[0]
         return (
-            f"{answer.query}: {nothing_near(answer)} among {among}\n"
-            f"  the nearest is {nearest.path}, at {nearest.distance:.3f}"
+            f"{query}: {nothing_near(answer)} among {among}\n"
+            f"  the nearest is {printable(nearest.path)}, at {nearest.distance:.3f}"
         )
-    lines = [f"{answer.query}: the nearest among {among}", "rank  distance  image"]
+    lines = [f"{query}: the nearest among {among}", "rank  distance  image"]
     for rank, match in enumerate(answer.matches, start=1):
-        lines.append(f"{rank:4}  {match.distance:8.3f}  {match.path}")
+        lines.append(f"{rank:4}  {match.distance:8.3f}  {printable(match.path)}")
     return "\n".join(lines)
 
 

@@ -52,6 +52,11 @@ def jaccard_distance_to_rest(encoding: sparse.csr_array, num_rows: int) -> spars
     """Return the (num_rows, N − num_rows) distances below 1 of the first rows to the others.
 
     They are those of `jaccard_distance`; pairs that are not asked for are not held.
+
+    Raises
+    ------
+    ClusteringError
+        More than `MAX_PAIRS` pairs are as near as that.
     """
     return _upper_rows(encoding, num_rows, num_rows, 1.0)[:, num_rows:]
 

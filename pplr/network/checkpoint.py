@@ -118,7 +118,7 @@ def read_model(path: Path) -> ReIDModel:
     except (KeyError, TypeError, ValueError) as error:
         raise unreadable_model(files.settings, f"{type(error).__name__}: {error}") from None
     try:
-        model.load_state_dict(_read_tensors(files.weights))
+        model.load_state_dict(read_tensors(files.weights))
     except RuntimeError as error:  # its lines list every key
         raise unreadable_model(files.weights, str(error).splitlines()[1].strip()) from None
     return model
@@ -148,7 +148,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     return read_json(ModelFiles(path).settings)
 
 
-def read_optimizer(path: Path, model: ReIDModel | None = None) -> dict[str, Tensor] | None:
+def read_optimizer(path: Path, model: ReIDModel) -> dict[str, Tensor] | None:
     """Return the optimizer state of a model folder; None before the first epoch.
 
     Parameters
@@ -156,40 +156,44 @@ def read_optimizer(path: Path, model: ReIDModel | None = None) -> dict[str, Tens
     path
         The folder.
     model
-        Its model, which the state must fit; None takes any.
+        Its model, which the state must fit.
 
     Raises
     ------
     DataError
         The state is damaged, or of another model.
     """
-    wanted = None
-    if model is not None:
-        wanted = {"step": torch.zeros(())}
-        for name, parameter in model.named_parameters():
-            if parameter.requires_grad:
-                wanted |= {f"exp_avg.{name}": parameter, f"exp_avg_sq.{name}": parameter}
+    wanted = {"step": torch.zeros(())}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            wanted |= {f"exp_avg.{name}": parameter, f"exp_avg_sq.{name}": parameter}
     return _read_if_there(ModelFiles(path).optimizer, wanted)
 
 
-def read_teacher(path: Path, model: ReIDModel | None = None) -> dict[str, Tensor] | None:
+def read_teacher(path: Path, model: ReIDModel) -> dict[str, Tensor] | None:
     """Return the state of the mean teacher's model; None where a model has no teacher.
 
     Parameters and errors are those of `read_optimizer`.
     """
-    return _read_if_there(ModelFiles(path).teacher, None if model is None else model.state_dict())
+    return _read_if_there(ModelFiles(path).teacher, model.state_dict())
 
 
-def _read_if_there(file: Path, wanted: dict[str, Tensor] | None) -> dict[str, Tensor] | None:
+def _read_if_there(file: Path, wanted: dict[str, Tensor]) -> dict[str, Tensor] | None:
     if not file.is_file():
         return None
-    tensors = _read_tensors(file)
-    if wanted is not None:
-        check_same(file, tensors, wanted)
+    tensors = read_tensors(file)
+    check_same(file, tensors, wanted)
     return tensors
 
 
-def _read_tensors(file: Path) -> dict[str, Tensor]:
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of a model folder, on the CPU.
+
+    Raises
+    ------
+    DataError
+        They are damaged, or hold NaN or infinite values.
+    """
     try:
         tensors = load_file(file)
     except SafetensorError as error:

@@ -2,16 +2,10 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
-from pplr.network.checks import (
-    check_classifiers,
-    check_model_numbers,
-    no_classifiers,
-    unreadable_model,
-)
+from pplr.network.checkpoint import read_tensors
+from pplr.network.checks import check_classifiers, no_classifiers
 from pplr.network.model import ReIDModel
 from pplr.storage.layout import ModelFiles
 
@@ -38,11 +32,7 @@ def read_classifiers(path: Path, model: ReIDModel, num_clusters: int) -> Tensor:
     file = ModelFiles(path).classifiers
     if not file.is_file():
         raise no_classifiers(file)
-    try:
-        tensors = load_file(file)
-    except SafetensorError as error:
-        raise unreadable_model(file, str(error)) from None
-    check_model_numbers(file, tensors)
+    tensors = read_tensors(file)
     wanted = (len(model.bnnecks), num_clusters, model.backbone.num_features)
     check_classifiers(file, tensors, wanted)
     return tensors["classifiers"]

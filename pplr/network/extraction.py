@@ -52,6 +52,11 @@ def extract_features(
         (N,D).
     part_features : NDArray
         (N,P,D).
+
+    Raises
+    ------
+    DataError
+        A feature is NaN or infinite, or an image is damaged.
     """
     N, D, P = len(images), model.backbone.num_features, model.num_parts
     global_features = np.empty((N, D), dtype=dtype)
@@ -65,7 +70,10 @@ def extract_features(
 def extract_global_features(
     model: ReIDModel, images: PackedImages, *, device: str, what: str
 ) -> NDArray[np.float32]:
-    """Return the global features (N,D) float32, L2-normalised: all that retrieval uses."""
+    """Return the global features (N,D) float32, L2-normalised: all that retrieval uses.
+
+    Parameters and errors are those of `extract_features`.
+    """
     global_features = np.empty((len(images), model.backbone.num_features), dtype=np.float32)
     for rows, features in _batches(model, images, device=device, precision="float32", what=what):
         global_features[rows] = features[:, 0]

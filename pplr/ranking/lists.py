@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from pplr.ranking.candidates import MIN_INDEX_IMAGES, candidates_by_index, exact_candidates
+from pplr.ranking.candidates import candidates_by_index, exact_candidates, search_attributes
 from pplr.ranking.distances import float_bits, squared_distance, squared_norms
 
 SPARE_CANDIDATES = 8  # more than the depth, so that few rows need the search over all columns
@@ -52,7 +52,7 @@ def ranked_list(
         return np.empty((N, 0), np.int32)
     width = min(depth + SPARE_CANDIDATES, N - 1)
     certain_within = np.full(N, np.inf)
-    if search == "approximate" and N >= MIN_INDEX_IMAGES:
+    if search_attributes(search, N)["search"] == "approximate":
         candidates = candidates_by_index(features, width)
     else:
         candidates, farthest_keys = exact_candidates(features, norms, width, device=device)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pplr.errors import DataError, MissingInputError, SettingError
 from pplr.storage.checks import damaged
-from pplr.storage.layout import RunPaths
+from pplr.storage.layout import METRICS, RunPaths
 
 
 def check_root(folder: Path) -> None:
@@ -175,15 +175,14 @@ def check_training(path: Path, values: Mapping[str, Any]) -> None:
 
 def check_evaluation(path: Path, values: Mapping[str, Any]) -> None:
     """Raise a DataError unless a file of metrics holds fractions, or null where none is known."""
-    metrics = ("mAP", "rank1", "rank5", "rank10")
-    for key in (*metrics, "num_valid_queries"):
+    for key in (*METRICS, "num_valid_queries"):
         if key not in values:
             raise damaged(path.name, path, f"it has no `{key}`")
     for key, value in values.items():
-        highest = 1.0 if key in metrics else math.inf
-        if value is None and key in metrics:
+        highest = 1.0 if key in METRICS else math.inf
+        if value is None and key in METRICS:
             continue
-        if key not in (*metrics, "num_valid_queries") or not (
+        if key not in (*METRICS, "num_valid_queries") or not (
             _is_number(value) and 0 <= value <= highest
         ):
             raise damaged(path.name, path, f"`{key}` is {value!r}, no number of an evaluation's")

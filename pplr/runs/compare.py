@@ -107,7 +107,8 @@ def compare_runs(a: Run, b: Run, only: Collection[str] = PIECES) -> Comparison:
     if "images" in only:
         comparison.add(DATASET, _images(a, b))
     for name in dict.fromkeys((INIT, *a.alternations, *b.alternations)):
-        comparison.add(name, _pieces(_named(a, name), _named(b, name), only))
+        pieces = Alternation(a.paths, name), Alternation(b.paths, name)  # any may be missing
+        comparison.add(name, _pieces(*pieces, only))
     return comparison
 
 
@@ -128,11 +129,6 @@ def check_same_images(a: Run, b: Run) -> None:
     """Raise a DataError unless two runs have the same training images, row by row."""
     if read_digest(a.paths.split("train")) != read_digest(b.paths.split("train")):
         raise other_images(a.paths.root, b.paths.root)
-
-
-def _named(run: Run, name: str) -> Alternation:
-    """Return an alternation, or `init`, of which anything may be missing."""
-    return Alternation(run.paths, name, evaluated=name in run.schedule.evaluated)
 
 
 def _images(a: Run, b: Run) -> Iterator[tuple[str, Measures | str]]:

@@ -12,7 +12,7 @@ from pplr.runs.history import adjusted_rand_index
 from pplr.runs.pieces import Alternation, Split
 from pplr.storage.arrays import SHARD_CHUNK_BYTES
 from pplr.storage.checksums import check_folder, read_checksums
-from pplr.storage.layout import ModelFiles
+from pplr.storage.layout import METRICS, ModelFiles
 
 Measures = dict[str, float]
 
@@ -115,7 +115,7 @@ def evaluation_apart(a: Alternation, b: Alternation) -> Measures | str:
     before, after = (one.evaluation or {} for one in (a, b))
     return {
         name: after[name] - before[name]
-        for name in ("mAP", "rank1", "rank5", "rank10")
+        for name in METRICS
         if before[name] is not None and after[name] is not None
     }
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pplr.printing import printable
 from pplr.runs.progress import aligned, format_history
 
 LOOKING = "purity: the share of a cluster's images that have its commonest true identity, which "
@@ -83,7 +84,6 @@ def cluster_words(facts: dict[str, Any]) -> str:
 def image_words(facts: dict[str, Any]) -> str:
     """Return an image in words; a star marks neighbours that a part shares with the global list."""
     pid = "" if facts["pid"] is None else f", true identity {facts['pid']}"
-    known = {one["row"]: one for one in facts["images"]}
     shared = set(facts["neighbours"]["global"])
     spaces = list(facts["neighbours"])
     table = [["nearest", *spaces]]
@@ -107,16 +107,17 @@ def image_words(facts: dict[str, Any]) -> str:
         values = seen["agreement"] or [None] * (len(spaces) - 1)
         agreement = ["" if value is None else f"{value:.3f}" for value in values]
         through.append([name, label, *agreement, _refined_label(seen["refined_label"])])
+    path, camera = printable(facts["path"]), _camera(facts["camid"])
     return "\n".join(
         [
-            f"image {facts['row']}: {facts['path']}, camera {_camera(facts['camid'])}{pid}",
+            f"image {facts['row']}: {path}, camera {camera}{pid}",
             "",
             aligned(through),
             "",
             f"neighbours in alternation {facts['alternation']}; * is in the global list too",
             aligned(table),
             "",
-            _images(known.values()),
+            _images(facts["images"]),
         ]
     )
 
@@ -151,14 +152,9 @@ def _images(images: Iterable[dict[str, Any]]) -> str:
         pid = [] if not has_pid else ["" if one["pid"] is None else str(one["pid"])]
         values = [f"{value:.3f}" for value in one.get("agreement", ())]
         cells = [str(one["row"]), str(one["pseudo_label"]), _camera(one["camid"]), *pid, *values]
-        table.append([*cells, _printable(one["path"])])
+        table.append([*cells, printable(one["path"])])
     width = max(len(line[-1]) for line in table)
     return aligned([[*line[:-1], line[-1].ljust(width)] for line in table])
-
-
-def _printable(path: str) -> str:
-    """Return a path without what moves a terminal's cursor or colours it."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in path)
 
 
 def _bars(counts: Sequence[int]) -> str:

@@ -5,9 +5,7 @@ from typing import Any, NamedTuple
 
 from pplr.runs.progress import aligned
 from pplr.settings.params import Params
-
-RANKS = ("mAP", "rank1", "rank5", "rank10")
-TITLES = ("mAP", "Rank-1", "Rank-5", "Rank-10")
+from pplr.storage.layout import METRICS
 
 
 class Printed(NamedTuple):
@@ -68,13 +66,13 @@ def beside_the_literature(params: Params, last: Mapping[str, Any]) -> str | None
     """
     systems = WITH_CAMERAS if params.camera_aware else WITHOUT_CAMERAS
     printed = [one for one in systems if params.dataset in one.figures]
-    if not printed or any(last.get(name) in (None, "") for name in RANKS):
+    if not printed or any(last.get(name) in (None, "") for name in METRICS):
         return None
-    table = [["", "", *TITLES]]
+    table = [["", "", *METRICS.values()]]
     for one in printed:
         figures = [f"{value:.1f}" for value in one.figures[params.dataset]]
         table.append([one.system, one.venue, *figures])
-    own = [f"{100 * float(last[name] or 0):.1f}" for name in RANKS]
+    own = [f"{100 * float(last[name] or 0):.1f}" for name in METRICS]
     table.append(["this run", "", *own])
     labels = "with camera labels" if params.camera_aware else "without camera labels"
     return (

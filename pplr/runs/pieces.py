@@ -29,14 +29,11 @@ class Alternation:
     paths
         The run's paths.
     name
-        Its name, as `00`.
-    evaluated
-        Whether its model is to be evaluated.
+        Its name, as `00`, or `init`, which has a ranking alone.
     """
 
     paths: RunPaths
     name: str
-    evaluated: bool
 
     @property
     def there(self) -> tuple[str, ...]:
@@ -47,12 +44,6 @@ class Alternation:
         places["evaluation"] = self.paths.evaluation(self.name)
         places["ranking"] = self.paths.ranking(self.name)
         return tuple(piece for piece, path in places.items() if path.exists())
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything is on disk that the schedule wants of it."""
-        wanted = {*GROUPS, "model", "training", *(["evaluation"] if self.evaluated else [])}
-        return wanted <= set(self.there)
 
     @property
     def global_features(self) -> zarr.Array[Any]:

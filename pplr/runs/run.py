@@ -84,7 +84,8 @@ class Run:
     @property
     def alternations(self) -> tuple[str, ...]:
         """The names of the alternations that have something on disk, in their order."""
-        return tuple(name for name in self.schedule.alternations if self._alternation(name).there)
+        names = self.schedule.alternations
+        return tuple(name for name in names if Alternation(self.paths, name).there)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ class Run:
         there = self.alternations
         if name not in there:
             raise unknown_name(name, kind="alternation", there=there, where=self.paths.root)
-        return self._alternation(name)
+        return Alternation(self.paths, name)
 
     def split(self, name: str) -> Split:
         """Return the images of `train`, `query` or `gallery`."""
@@ -145,8 +146,5 @@ class Run:
         DataError
             There is no such row; or an array is damaged, or belongs to other images.
         """
-        alternations = [self._alternation(name) for name in self.alternations]
+        alternations = [Alternation(self.paths, name) for name in self.alternations]
         return read_row(self.split("train"), alternations, operator.index(i))
-
-    def _alternation(self, name: str) -> Alternation:
-        return Alternation(self.paths, name, evaluated=name in self.schedule.evaluated)

@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from pplr.errors import MissingInputError, PplrError, worded
-from pplr.figures.tiles import printable
+from pplr.printing import printable
 from pplr.serve import comparing, pages, pictures, queries
 from pplr.serve.checks import cannot_listen, unexpected
 from pplr.serve.guard import Guarded

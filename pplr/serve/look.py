@@ -170,8 +170,7 @@ class Look:
         return np.asarray(self._opened(name, array, stamp)[:])
 
     def _open(self, name: str, array: str, _: Stamp) -> Any:
-        of = Alternation(self.run.paths, name, evaluated=True)  # `init` has a ranking, too
-        return getattr(of, array)
+        return getattr(Alternation(self.run.paths, name), array)
 
 
 def _stamp(path: Path) -> Stamp:

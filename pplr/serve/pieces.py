@@ -39,7 +39,7 @@ class Thumb:
     words
         The lines below it.
     mark
-        `right`, `wrong`, `shared` or nothing.
+        `right`, `wrong`, `unknown`, `shared` or nothing.
     """
 
     href: str

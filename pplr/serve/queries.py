@@ -49,13 +49,17 @@ def query_page(look: Look, model: str, row: int) -> Context:
     if ranked.max(initial=-1) >= len(gallery):  # a ranking carries the digest of its queries alone
         path = look.run.paths.ranking(model)
         raise other_gallery(path, found=int(ranked.max()), images=len(gallery))
+    known = queries.pids[row] >= 0
+    same_person = (gallery.pids == queries.pids[row]) & known
+    same_camera = (gallery.camids == queries.camids[row]) & (queries.camids[row] >= 0)
+    own = gallery.paths == queries.paths[row]
     thumbs = []
     for rank, other in enumerate(ranked[ranked >= 0].tolist(), start=1):
-        right = gallery.pids[other] == queries.pids[row]
-        words = [f"{rank}", "right" if right else "wrong", camera_words(int(gallery.camids[other]))]
+        right = "right" if same_person[other] else "wrong" if known else "unknown"
+        words = [f"{rank}", right, camera_words(int(gallery.camids[other]))]
         src = picture_address(look, gallery, other)
-        alt = f"gallery image {other}, rank {rank}, {words[1]}, {words[2]}"
-        thumbs.append(Thumb(src, src, alt, words, mark=words[1]))
+        alt = f"gallery image {other}, rank {rank}, {right}, {words[2]}"
+        thumbs.append(Thumb(src, src, alt, words, mark=right))
     order = _ordered(precisions, "worst").tolist()
     at = order.index(row) if row in order else None
     return {
@@ -68,7 +72,7 @@ def query_page(look: Look, model: str, row: int) -> Context:
         "src": picture_address(look, queries, row),
         "size": queries.shape,
         "precision": None if at is None else float(precisions[row]),
-        "left_out": int(_left_out(queries, gallery, row)),
+        "left_out": int((same_person & same_camera | own).sum()),
         "thumbs": thumbs,
         "worse": order[at - 1] if at else None,
         "better": order[at + 1] if at is not None and at + 1 < len(order) else None,
@@ -106,9 +110,3 @@ def _ordered(precisions: NDArray[np.float64], order: str) -> Rows:
     """Return the queries that have a correct image."""
     rows = np.flatnonzero(precisions >= 0)
     return rows[np.argsort(precisions[rows], kind="stable")] if order == "worst" else rows
-
-
-def _left_out(queries: Images, gallery: Images, row: int) -> int:
-    """Return how many gallery images are the person's in the query's own camera."""
-    same = (gallery.pids == queries.pids[row]) & (gallery.camids == queries.camids[row])
-    return int(same.sum()) if queries.camids[row] >= 0 else 0

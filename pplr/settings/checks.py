@@ -5,13 +5,14 @@ import difflib
 import io
 import os
 import platform
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pplr.errors import MissingInputError, SettingError
-from pplr.settings.groups import PUBLISHED_WEIGHTS, TIMM
+from pplr.settings.groups import DEVICE, PUBLISHED_WEIGHTS, TIMM
 from pplr.settings.inputs import DEMO_IMAGES, watched_files
 from pplr.settings.params import Params
 from pplr.settings.reading import nearest
@@ -29,8 +30,9 @@ def check_inputs(params: Params, schedule: Schedule) -> None:
     MissingInputError
         An input is not there, or is an empty folder.
     SettingError
-        `weights` is a file other than the schedule's, a backbone has no such weights, or there is
-        no such device.
+        `weights` is a file other than the schedule's, an input lies where the pipeline writes, a
+        backbone has no such weights or timm does not know it, there is no such device, torchrun
+        does not take the launcher's options, or the processor has no portable arithmetic.
     """
     check_places(schedule)
     if params.arithmetic == "portable":
@@ -153,20 +155,28 @@ def check_arithmetic() -> None:
         )
 
 
-def check_device(device: str) -> None:
-    """Raise a SettingError where torch cannot use the device."""
+def check_device(device: str, *, where: str = "device in params.yaml") -> None:
+    """Raise a SettingError where torch cannot use the device.
+
+    Parameters
+    ----------
+    device
+        What was asked for, in any words.
+    where
+        The setting or option it stands in.
+    """
     if device == "cpu":
         return
     import torch  # two seconds that the CPU need not wait
 
     count = torch.cuda.device_count()
-    if int(device.partition(":")[2] or 0) >= count:
+    if not re.fullmatch(DEVICE, device) or int(device.partition(":")[2] or 0) >= count:
         raise SettingError(
             what="torch cannot use this device.",
-            where="device in params.yaml",
+            where=where,
             value=f"{device}, with {count} CUDA devices",
             allowed="cpu" if count == 0 else f"cpu, cuda, cuda:0 … cuda:{count - 1}",
-            next_step="set `device: cpu`, or install a torch that sees the GPU",
+            next_step="name another one, or install a torch that sees the GPU",
         )
 
 

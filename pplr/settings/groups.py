@@ -23,6 +23,8 @@ PUBLISHED_WEIGHTS = {
     "imagenet-v2": ("resnet50", "resnet101", "mobilenet_v2"),
 }
 
+DEVICE = "cpu|cuda(:[0-9]{1,3})?"  # a regular expression
+
 # Pixels of the image's height in a row of the feature map, in each of `BACKBONES`; timm's networks
 # have strides of their own.
 STRIDE = 16
@@ -217,7 +219,7 @@ class MachineSettings(Group):
     """What runs the stages; it changes no result."""
 
     device: str = Field(
-        pattern=r"^(cpu|cuda(:[0-9]{1,3})?)$",
+        pattern=f"^({DEVICE})$",
         examples=["cpu", "cuda", "cuda:N"],
         description="where networks run; changes no stage",
     )

@@ -106,7 +106,15 @@ def read_values(array: zarr.Array[Any], path: Path, rows: Any = ...) -> NDArray[
 
 
 def read_digest(path: Path) -> str:
-    """Return the `table_digest` that a group carries."""
+    """Return the `table_digest` that a group carries.
+
+    Raises
+    ------
+    MissingInputError
+        There is no such group.
+    DataError
+        It is damaged, or carries none.
+    """
     return group_digest(open_group(path), path)
 
 
@@ -140,7 +148,15 @@ def description(name: str) -> dict[str, Any]:
 
 
 def open_group(path: Path) -> zarr.Group:
-    """Return a group, read-only, whose files are all there and are those that were written."""
+    """Return a group, read-only, whose files are all there and are those that were written.
+
+    Raises
+    ------
+    MissingInputError
+        There is no such group.
+    DataError
+        A file of it is missing, or is not as it was written.
+    """
     if not path.is_dir():
         raise missing_group(path)
     check_folder(path)

@@ -7,6 +7,8 @@ from pathlib import Path
 SPLITS = ("train", "query", "gallery")
 # The groups of an alternation, in the order in which the stages write them.
 GROUPS = ("features", "clusters", "agreement", "refined")
+# The metrics of an evaluation, and what they are called.
+METRICS = {"mAP": "mAP", "rank1": "Rank-1", "rank5": "Rank-5", "rank10": "Rank-10"}
 # The pictures of a run, by the stages that draw them.
 FIGURES = ("queries", "clusters", "agreement", "outliers", "embedding", "attention")
 

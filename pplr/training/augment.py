@@ -150,8 +150,8 @@ def draw_boxes(batch: int, height: int, width: int, *, generator: torch.Generato
     area = (ERASE_AREA[0] + area * (ERASE_AREA[1] - ERASE_AREA[0])) * (height * width)
     aspect = ERASE_ASPECT[0] + aspect * (ERASE_ASPECT[1] - ERASE_ASPECT[0])
     areas = torch.stack((area * aspect, area / aspect))  # of squares on either side
-    # in float64, where the last bit, which MKL makes by the processor, does not decide
-    sides = areas.double().sqrt().round().float()  # (2, B, attempts): heights and widths
+    # float64, where the last bit of a root, which MKL makes by the processor, does not decide
+    sides = areas.sqrt().round()  # (2, B, attempts): heights and widths
     fits = (sides[0] < height) & (sides[1] < width)
     chosen = fits.long().argmax(dim=1, keepdim=True)  # (B, 1), the first; 0 if none
     sides = (sides * fits).gather(2, chosen.expand(2, -1, -1)).squeeze(2)  # (2, B)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from pplr.runs.compare import MEASURES
+from pplr.cli.compare import ONLY
+from pplr.runs.compare import MEASURES, PIECES
 from tests.tiny import working_in
 
 
@@ -15,6 +16,10 @@ def compare(tiny_run, run):
             return run("compare", *arguments)
 
     return compare
+
+
+def test_the_help_names_every_piece():
+    assert ONLY == f"Some of it, with commas: {', '.join(PIECES)}."
 
 
 def test_the_same_run(compare, tiny_run):

@@ -60,7 +60,7 @@ def test_a_closed_terminal_leaves_no_folder_of_a_revision(tmp_path):
     assert not folder.exists()
 
 
-def test_mistakes_end_in_one_message(run, tiny_run, tmp_path, monkeypatch):
+def test_mistakes_end_in_one_message(run, tiny_run, tmp_path):
     code, out, err = run("serve", tmp_path)
     assert (code, out) == (1, "")
     assert "holds no run" in err

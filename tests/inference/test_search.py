@@ -178,6 +178,15 @@ def test_words(tmp_path):
     ]
 
 
+def test_a_path_cannot_move_the_cursor(tmp_path):
+    gallery = Gallery(np.zeros((1, 2), np.float32), ["\x1b.jpg"], tmp_path / "\r")
+    for limit in (0.5, 0.1):
+        text = answer_words(Answer("\x1b.jpg", [Match("\x1b.jpg", 0.25)], limit), gallery)
+        assert "\x1b" not in text
+        assert "\r" not in text
+        assert text.count("\\x1b.jpg") == 2
+
+
 def test_json(model, gallery, people):
     found = answers_as_json(model, [answer(0.3), answer(0)], gallery, where=people)
     assert (found["images"], found["distance"]) == (COUNT, DISTANCE)

@@ -204,7 +204,7 @@ def test_changed_weights_load_or_end_in_one_message(backbone_and_state, data) ->
     assert len(message.splitlines()) <= 10
 
 
-def test_the_authors_names_are_timms_business(tmp_path) -> None:
+def test_the_authors_names_are_timms_business() -> None:
     # Facebook's DeiT III has `gamma_1` for `ls1.gamma`, below `model`; OpenAI's CLIP other names
     state = timm.create_model("deit3_small_patch16_224").state_dict()
     facebooks = {re.sub(r"ls([12])\.gamma", r"gamma_\1", key): v for key, v in state.items()}

@@ -84,7 +84,6 @@ def test_a_gpu_without_faisss_search_is_served_by_the_product(monkeypatch):
 @pytest.fixture
 def small_index(monkeypatch):
     """An index from 100 images on, and codes of fewer numbers."""
-    monkeypatch.setattr("pplr.ranking.lists.MIN_INDEX_IMAGES", 100)
     monkeypatch.setattr(search, "MIN_INDEX_IMAGES", 100)
     monkeypatch.setattr(search, "FEATURES_PER_CODE", 2)
     monkeypatch.setattr(search, "PROBED_LISTS", 8)

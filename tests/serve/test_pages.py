@@ -3,6 +3,7 @@
 import html
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 from pplr.figures.masked import darkened
 from pplr.runs.differences import label_changes
 from pplr.serve import pages
+from pplr.serve.look import Look
+from pplr.serve.queries import query_page
 from tests.serve.conftest import served
 
 
@@ -143,8 +146,28 @@ def test_a_query(ask, run):
         assert mark == ("right" if same else "wrong")
         assert not (same and gallery.camids[:][int(other)] == query.camids[:][row])
     same = (gallery.pids[:] == query.pids[:][row]) & (gallery.camids[:] == query.camids[:][row])
-    assert f"{same.sum()} images of the same identity" in text
+    assert f"Left out by the metric: {same.sum()} images" in text
     assert f"average precision {run.alternation('01').average_precision[:][row]:.3f}" in text
+
+
+def test_a_query_as_the_metric_takes_it(run):
+    look = Look(run)
+    query, gallery = look.images("query"), look.images("gallery")
+    ranked = run.alternation("01").gallery_ranked_list[:][3]
+    elsewhere = ranked[gallery.pids[ranked] != query.pids[3]][:4]
+    pids, paths = gallery.pids.copy(), gallery.paths.copy()
+    pids[elsewhere[:3]], paths[elsewhere[3]] = -1, query.paths[3]
+    changed = {"query": query, "gallery": replace(gallery, pids=pids, paths=paths)}
+    look.images = changed.get
+    same = (pids == query.pids[3]) & (gallery.camids == query.camids[3])
+    shown = query_page(look, "01", 3)
+    assert shown["left_out"] == same.sum() + 1  # and its own image
+    marks = {thumb.src.split("/")[3]: thumb.mark for thumb in shown["thumbs"]}
+    assert {marks[str(other)] for other in elsewhere[:3]} == {"wrong"}
+    changed["query"] = replace(query, pids=np.full_like(query.pids, -1))
+    shown = query_page(look, "01", 3)
+    assert shown["left_out"] == 1
+    assert {thumb.mark for thumb in shown["thumbs"]} == {"unknown"}
 
 
 def test_two_alternations(ask, run):
@@ -161,7 +184,7 @@ def test_two_alternations(ask, run):
     assert 'id="better"' not in text  # 00 is not evaluated
 
 
-def test_two_runs(run, monkeypatch):
+def test_two_runs(run):
     with served(run, run) as ask:
         assert ask("/other/alternation/01/cluster/0").status == 200
         assert 'href="/other/' in ask("/").text

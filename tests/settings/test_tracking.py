@@ -47,7 +47,7 @@ def test_outputs_by_hand(tmp_path, newline):
     assert recorded_outputs(tmp_path / "dvc.lock") == [*RECORDED, ("last", "not cached", "")]
 
 
-def test_inputs_are_left_out_and_nothing_else(tmp_path):
+def test_inputs_are_left_out_and_nothing_else():
     less = YAML(typ="safe").load(tracking._INPUTS.sub("", LOCK))["stages"]
     whole = YAML(typ="safe").load(LOCK)["stages"]
     for entry in whole.values():

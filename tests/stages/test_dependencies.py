@@ -88,7 +88,7 @@ def test_write_mends_the_lists_and_nothing_else(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("dvc.yaml lists what every stage reads\n")
 
 
-def test_the_settings_that_a_script_reads(tmp_path):
+def test_the_settings_that_a_script_reads():
     assert read_settings(Path(script("cluster"))) == [
         *("search", "k1", "k2", "eps", "min_samples", "k"),
         "arithmetic",  # which stages.launch reads for every stage that computes

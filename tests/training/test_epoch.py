@@ -209,7 +209,7 @@ def test_a_loss_that_is_no_number_ends_in_an_error(data: EpochData) -> None:
 
 
 def test_gradients_and_parameters_that_are_no_numbers_end_in_an_error(
-    data: EpochData, monkeypatch: pytest.MonkeyPatch
+    data: EpochData,
 ) -> None:
     model = tiny_model()
     # the square root's gradient at 0 is infinite, its value is not

@@ -84,8 +84,8 @@ def test_each_refinement_acts_from_its_epoch_on(
             global_logits, part_logits, labels, agreement, beta=0.5
         ),
         "parts-uniform": torch.nn.functional.cross_entropy(global_logits, uniform),
-        "mean-teacher": losses.mean_teacher_refinement(
-            global_logits, predictions.teacher_logits, labels, beta=0.5
+        "mean-teacher": torch.nn.functional.cross_entropy(
+            global_logits, losses.mean_teacher_labels(predictions.teacher_logits, labels, beta=0.5)
         ),
     }
     for named in (parts, wholes):

@@ -16,15 +16,9 @@ from pplr.settings.groups import DemoSettings
 
 SUPERSAMPLING = 3
 
-
-SEEDS = 2**31
-
-
 # One stream of random numbers for each thing that varies, so that the strength of one never
 # changes another.
 PEOPLE, TWINS, CAMERAS, VISITS, FRAMES = range(5)
-
-
 POSE, VIEW, BOX, SCENE, OCCLUDER, LIGHT, BLUR = range(10, 17)
 
 
@@ -45,9 +39,9 @@ def demo_person(settings: DemoSettings, who: int) -> Person:
     place = (who - 1) % settings.demo_people  # among the train or the test people
     paired = 2 * round(settings.demo_lookalikes * settings.demo_people / 2)
     if who <= 2 * settings.demo_people and place % 2 and place < paired:
-        first = random_person(_random(settings, PEOPLE, who - 1))
-        return look_alike(first, _random(settings, TWINS, who))
-    return random_person(_random(settings, PEOPLE, who))
+        first = random_person(random_stream(settings, PEOPLE, who - 1))
+        return look_alike(first, random_stream(settings, TWINS, who))
+    return random_person(random_stream(settings, PEOPLE, who))
 
 
 def draw_shot(settings: DemoSettings, shot: Shot, *, height: int, width: int) -> Image.Image:
@@ -64,9 +58,9 @@ def draw_shot(settings: DemoSettings, shot: Shot, *, height: int, width: int) ->
     """
 
     def random(stream: int) -> np.random.Generator:
-        return _random(settings, stream, shot.who, shot.number)
+        return random_stream(settings, stream, shot.who, shot.number)
 
-    camera = random_camera(_random(settings, CAMERAS, shot.camid))
+    camera = random_camera(random_stream(settings, CAMERAS, shot.camid))
     light = random(LIGHT)
     lit_from = 1 if light.random() < 0.5 * settings.demo_light else -1
     scene = background(
@@ -91,9 +85,9 @@ def draw_shot(settings: DemoSettings, shot: Shot, *, height: int, width: int) ->
 def _draw_person(
     canvas: Image.Image, settings: DemoSettings, shot: Shot, camera: Camera, lit_from: int
 ) -> None:
-    rng = _random(settings, POSE, shot.who, shot.number)
+    rng = random_stream(settings, POSE, shot.who, shot.number)
     phase, swing, stoop, size = rng.uniform((0, 0.5, -0.1, -0.08), (2 * pi, 1, 0.25, 0.08))
-    turned, direction, jitter = _random(settings, VIEW, shot.who, shot.number).random(3)
+    turned, direction, jitter = random_stream(settings, VIEW, shot.who, shot.number).random(3)
     quarter = int(4 * direction) if turned < settings.demo_views else 0
     pose = Pose(
         yaw=quarter * pi / 2 + settings.demo_views * (jitter - 0.5),
@@ -104,7 +98,7 @@ def _draw_person(
         lit_from=lit_from,
     )
     # the detector's box decides where in the image the body lies and how large it is
-    across, up, zoom, bad, cut = _random(settings, BOX, shot.who, shot.number).uniform(
+    across, up, zoom, bad, cut = random_stream(settings, BOX, shot.who, shot.number).uniform(
         (-1, -1, -1, 0, -1), 1
     )
     zoom = 1 + settings.demo_boxes * 0.06 * zoom
@@ -133,5 +127,6 @@ def _draw_occluder(canvas: Image.Image, settings: DemoSettings, rng: np.random.G
     draw_body(canvas, random_person(rng), pose, feet=feet, size=0.95 * canvas.height)
 
 
-def _random(settings: DemoSettings, *stream: int) -> np.random.Generator:
+def random_stream(settings: DemoSettings, *stream: int) -> np.random.Generator:
+    """Return the random numbers of one thing that varies, by the data set's seed."""
     return np.random.default_rng([settings.demo_seed, *stream])

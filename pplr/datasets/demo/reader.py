@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from pplr.datasets.demo.drawing import FRAMES, VISITS, Shot, _random, draw_shot
+from pplr.datasets.demo.drawing import FRAMES, VISITS, Shot, draw_shot, random_stream
 from pplr.datasets.image_table import ImageTable
 from pplr.settings.groups import DemoSettings
+from pplr.storage.layout import SPLITS
 
 
 def read_demo(settings: DemoSettings, *, height: int, width: int) -> dict[str, ImageTable]:
@@ -44,7 +45,7 @@ def read_demo(settings: DemoSettings, *, height: int, width: int) -> dict[str, I
 
 def _shots(settings: DemoSettings, who: int) -> list[Shot]:
     """Return a person's shots: at least two in each camera that sees them, two cameras or more."""
-    order = _random(settings, VISITS, who).permutation(settings.demo_cameras)
+    order = random_stream(settings, VISITS, who).permutation(settings.demo_cameras)
     seen_by = min(settings.demo_cameras, settings.demo_images // 2)
     return [Shot(who, int(order[i % seen_by]), i) for i in range(settings.demo_images)]
 
@@ -58,9 +59,7 @@ def _table(
     width: int,
 ) -> ImageTable:
     """Name the images as Market-1501 does, frames in random order, and sort them by name."""
-    frames = _random(settings, FRAMES, ["train", "query", "gallery"].index(split)).permutation(
-        len(rows)
-    )
+    frames = random_stream(settings, FRAMES, SPLITS.index(split)).permutation(len(rows))
     named = sorted(
         (f"{split}/{pid:04d}_c{shot.camid + 1}s1_{frame:06d}_00.jpg", pid, shot)
         for (pid, shot), frame in zip(rows, frames, strict=True)
