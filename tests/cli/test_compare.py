@@ -19,7 +19,7 @@ def compare(tiny_run, run):
 
 
 def test_the_help_names_every_piece():
-    assert ONLY == f"Some of it, with commas: {', '.join(PIECES)}."
+    assert f"Some of it, with commas: {', '.join(PIECES)}." == ONLY
 
 
 def test_the_same_run(compare, tiny_run):
