@@ -3,7 +3,13 @@
 import errno
 from typing import Any
 
-from pplr.printing import printable
+
+def printable(text: object) -> str:
+    """Return a text without line breaks and what else does not print, each as its escape.
+
+    So no path and no setting moves a terminal's cursor, or colours what comes after it.
+    """
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
 
 
 class PplrError(Exception):

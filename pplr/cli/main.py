@@ -1,5 +1,7 @@
 """The `pplr` command: what DVC's own commands do not do."""
 
+import errno
+import io
 import sys
 
 import typer
@@ -36,8 +38,15 @@ app.command()(verify)
 
 def main() -> None:
     """Run the command; a user's mistake ends in one message and exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr: no name of a file ends the work
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except (PplrError, OSError) as error:
         print(worded(error), file=sys.stderr)
+        sys.exit(1)
+    except RuntimeError as error:  # pathlib's word for links that lead in a circle
+        if "Symlink loop" not in str(error):
+            raise
+        print(worded(OSError(errno.ELOOP, str(error))), file=sys.stderr)
         sys.exit(1)

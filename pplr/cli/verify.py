@@ -1,5 +1,6 @@
 """`pplr verify`: what is damaged on disk, and healing it."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +18,19 @@ def verify(
     from pplr.storage.layout import RunPaths
 
     check_root(Path())
-    faults = list(find_faults(RunPaths(Path.cwd())))
+    # what is healed is found under the same lock, or it might be whole again
+    with no_other_dvc(Path.cwd()) if heal else contextlib.nullcontext():
+        faults = list(find_faults(RunPaths(Path.cwd())))
+        going = [fault for fault in faults if fault.removable]
+        for fault in going if heal else ():
+            fault.heal()
     for fault in faults:
         print(f"{fault.path}\n  {fault.problem}")
     if not faults:
         print("sound: every output is what was written, every object of the cache what its name is")
         return
-    going = [fault for fault in faults if fault.removable]
     staying = [fault.path for fault in faults if not fault.removable]
     if heal:
-        with no_other_dvc(Path.cwd()):
-            for fault in going:
-                fault.heal()
         print(f"removed: {len(going)} of {len(faults)}" + ("; next: dvc repro" if going else ""))
     else:
         print(f"{len(faults)} faults; `pplr verify --heal` removes {len(going)} of them")

@@ -130,6 +130,8 @@ def open_rgb(path: Path) -> Image.Image:
     DataError
         The file cannot be decoded, claims to have more than `MAX_PIXELS`, or to hold numbers of
         unknown range.
+    OSError
+        The system refuses it.
     """
     try:
         with warnings.catch_warnings():
@@ -145,9 +147,13 @@ def open_rgb(path: Path) -> Image.Image:
                 return to_rgb(image, path)
     except PplrError:
         raise
+    except OSError as error:
+        if error.errno:  # the system refuses the file, which says nothing of what is in it
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise undecodable(path, error, FORMATS) from error
     except Image.DecompressionBombError as error:  # far more, which Pillow does not open itself
         raise too_many_pixels(path, str(error), MAX_PIXELS) from error
-    # Besides OSError, Pillow's decoders let through whatever their parsing of broken bytes runs
+    # Besides that, Pillow's decoders let through whatever their parsing of broken bytes runs
     # into: SyntaxError, struct.error, IndexError, OverflowError, …
     except Exception as error:
         raise undecodable(path, error, FORMATS) from error

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pplr.datasets.image_checks import first_of
 from pplr.errors import DataError, MissingInputError, PplrError, SettingError
-from pplr.storage.checksums import folder_faults
+from pplr.storage.checksums import CHECKSUMS, folder_faults
 
 DRAWN_BY = "pplr search"  # in the head of its pictures
 
@@ -40,7 +40,7 @@ def unknown_model(word: str, names: Sequence[str], *, root: Path) -> MissingInpu
 
 
 def check_output(path: Path, *, marks: Sequence[str], force: bool) -> None:
-    """Raise a DataError where there is something at a path that is not to be replaced.
+    """Raise a DataError where something at a path, or around it, is not to be changed.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ def check_output(path: Path, *, marks: Sequence[str], force: bool) -> None:
     force
         Whether such a folder, with nothing else in it, may be replaced.
     """
-    if not path.exists() and not path.is_symlink():
+    if not path.exists() and not path.is_symlink() and path.name != "..":
+        _check_outside(path)
         return
     ours = _is_written(path, marks)
     if ours and force:
@@ -65,12 +66,29 @@ def check_output(path: Path, *, marks: Sequence[str], force: bool) -> None:
     )
 
 
+def _check_outside(path: Path) -> None:
+    """Raise a DataError where a new path lies inside of an array or a model."""
+    for folder in path.resolve().parents:
+        if any((folder / name).exists() for name in (CHECKSUMS, "zarr.json")):
+            raise DataError(
+                what="The output would lie inside of another, which would be taken for damaged.",
+                where=str(path),
+                value=f"inside of {folder}",
+                allowed="a path outside of what stages and this command write",
+                next_step="name another one with --output",
+            )
+
+
 def _is_written(path: Path, marks: Sequence[str]) -> bool:
-    """Return whether a folder is one that was written here, and nothing was put into it since."""
+    """Return whether a folder is one that was written here, and nobody has changed it since.
+
+    Nothing was put into it, and its marks, of which a model card is one, are as they were.
+    """
     if not path.is_dir() or not all((path / mark).exists() for mark in marks):
         return False
     try:
-        return not any(is_extra for _, _, is_extra in folder_faults(path, whole=False))
+        faults = folder_faults(path, whole=True)
+        return not any(is_extra or name in marks for name, _, is_extra in faults)
     except DataError:  # it has no list of its files
         return False
 
@@ -177,7 +195,7 @@ def check_picture(path: Path) -> None:
     problem = None
     if path.suffix.lower() != ".png":
         problem = f"a name that ends in {path.suffix or 'nothing'}"
-    elif (path.exists() or path.is_symlink()) and not _is_drawn(path):
+    elif (path.exists() or path.is_symlink()) and not (path.is_file() and _is_drawn(path)):
         problem = "a file that `pplr search` has not drawn"
     if problem:
         raise DataError(

@@ -103,7 +103,7 @@ def dvc_is_running(root: Path) -> DataError:
     return DataError(
         what="Another DVC is running in this repository.",
         where=str(root),
-        value="its lock is held",
+        value="its lock is held, or a stage of it runs",
         allowed="healing while nothing else writes",
         next_step="wait until it has ended, and run `pplr verify --heal` again",
     )

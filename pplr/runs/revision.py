@@ -45,8 +45,9 @@ def link_revision(root: Path, revision: str, folder: Path) -> list[str]:
         if repo is None or isinstance(repo.scm, NoSCM):
             raise no_repository(root)
         try:
-            tree = repo.scm.get_fs(resolve_rev(repo.scm, revision))
-        except RevError:
+            commit = resolve_rev(repo.scm, revision)
+            tree = repo.scm.get_fs(commit)
+        except (RevError, UnicodeError, AttributeError):  # of a file's or a folder's revision
             raise unknown_revision(revision, root) from None
         below = Path(repo.root_dir).relative_to(Path(repo.scm.root_dir).resolve())
         cache = Path(repo.cache.local.path)

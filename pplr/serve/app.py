@@ -15,8 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from pplr.errors import MissingInputError, PplrError, worded
-from pplr.printing import printable
+from pplr.errors import MissingInputError, PplrError, printable, worded
 from pplr.serve import comparing, pages, pictures, queries
 from pplr.serve.checks import cannot_listen, unexpected
 from pplr.serve.guard import Guarded
@@ -207,7 +206,7 @@ def serve(looks: Sequence[Look], *, host: str, port: int, say: Callable[[str], N
         try:
             listening.bind((host, port))
             listening.listen()
-        except (OSError, UnicodeError) as error:  # of a name that cannot be resolved, or be one
+        except (OSError, UnicodeError, TypeError) as error:  # no name, or one of no address
             raise cannot_listen(host, port, error) from None
         shown = f"[{host}]" if ":" in host else host
         say(f"http://{shown}:{listening.getsockname()[1]}/")

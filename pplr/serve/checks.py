@@ -21,7 +21,7 @@ def check_extra() -> None:
         )
 
 
-def cannot_listen(host: str, port: int, error: OSError | UnicodeError | str) -> DataError:
+def cannot_listen(host: str, port: int, error: Exception | str) -> DataError:
     """Return the error for an address that the system does not give."""
     return DataError(
         what="This address cannot be listened on.",

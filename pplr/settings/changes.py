@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pplr.errors import PplrError
+from pplr.settings.checks import check_replaceable
 from pplr.settings.configure import PATHS, PipelineSettings
 from pplr.settings.leftovers import leftovers
 from pplr.settings.reading import load_yaml
@@ -45,9 +46,12 @@ def find_changes(settings: PipelineSettings) -> Changes:
     ------
     OSError
         The system refuses params.yaml or schedule.yaml, or one is a folder.
+    SettingError
+        One is a device or a pipe, or a link to such.
     """
     for file in (PATHS.params, PATHS.schedule):
         if file.exists():
+            check_replaceable(file)
             file.open("r+").close()
     merged = _merged(PATHS.params, settings)
     texts = {

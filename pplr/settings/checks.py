@@ -139,6 +139,18 @@ def check_published(weights: str, backbone: str) -> None:
         )
 
 
+def check_replaceable(file: Path) -> None:
+    """Raise a SettingError where a file of settings is a device or a pipe, not to be replaced."""
+    if not (file.is_file() or file.is_dir()):
+        raise SettingError(
+            what="This is no file of settings.",
+            where=str(file),
+            value=f"a device or a pipe, {file.resolve()}",
+            allowed="a file, a link to one, or nothing",
+            next_step="remove it, or move it away",
+        )
+
+
 def check_arithmetic() -> None:
     """Raise a SettingError unless this is an x86-64 processor with AVX2."""
     try:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pplr.checks import unusable_repository
+
 # Of a stage's entry in dvc.lock, as DVC writes it: most of the file, and slow to parse.
 _HEADER = "schema: '2.0'\nstages:\n"  # how it begins
 _INPUTS = re.compile(r"^    (?:deps|params):\n(?:    [- ].*\n)+", re.MULTILINE)
@@ -16,7 +18,10 @@ _INPUTS = re.compile(r"^    (?:deps|params):\n(?:    [- ].*\n)+", re.MULTILINE)
 @contextlib.contextmanager
 def repository(root: Path) -> Iterator[Any | None]:
     """Give DVC's repository whose root is a folder; None where there is none."""
-    from dvc.exceptions import NotDvcRepoError  # half a second that most commands need not wait
+    from dvc.exceptions import (  # half a second that most commands need not wait
+        DvcException,
+        NotDvcRepoError,
+    )
     from dvc.repo import Repo
 
     with contextlib.ExitStack() as stack:
@@ -24,6 +29,8 @@ def repository(root: Path) -> Iterator[Any | None]:
             found = stack.enter_context(Repo(str(root)))
         except NotDvcRepoError:
             found = None
+        except (DvcException, ValueError) as error:  # no git, or a file of settings that is none
+            raise unusable_repository(root, error) from None
         yield found
 
 

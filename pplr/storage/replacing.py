@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from pplr.storage.checksums import write_checksums
 from pplr.storage.room import check_free, refusals_named
 
+_SUFFIX = ".partial"  # of the temporary folder
 _OLD = "old"  # what stood at the path, in the temporary folder, until the new one is in its place
 
 
@@ -81,7 +83,7 @@ def remove(path: Path) -> None:
 @contextmanager
 def _own_folder(path: Path) -> Iterator[Path]:
     """Make a folder beside a path, locked as long as this process lives, and remove it."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
     lock = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # a file system without locks: leftovers stay there
@@ -95,7 +97,10 @@ def _own_folder(path: Path) -> Iterator[Path]:
 
 def _clear_leftovers(path: Path) -> None:
     """Remove the folders beside a path that are locked by no process any more."""
-    for folder in path.parent.glob(f".{path.name}.*.partial"):
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(_SUFFIX)}")  # mkdtemp's
+    for folder in path.parent.glob(f"*{_SUFFIX}"):
+        if not ours.fullmatch(folder.name):
+            continue
         with contextlib.suppress(OSError):  # another process clears it, or has it still
             lock = os.open(folder, os.O_RDONLY)
             try:

@@ -1,8 +1,11 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.tiny import ROOT
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,35 @@ def test_a_users_mistake_gives_no_traceback(repository):
     assert finished.stdout == ""
     assert finished.stderr.startswith("There is no setting `btea`.\n  where:   --set\n")
     assert "Traceback" not in finished.stderr
+
+
+def test_settings_that_are_a_pipe_stay(run, repository):
+    os.mkfifo(repository / "params.yaml")
+    code, _, err = run("configure", "demo")
+    assert code == 1
+    assert err.startswith("This is no file of settings.\n  where:   params.yaml\n")
+    assert (repository / "params.yaml").is_fifo()
+
+
+def test_what_a_terminal_cannot_print_ends_no_command(tiny_run):
+    finished = subprocess.run(
+        [sys.executable, "-c", "from pplr.cli.main import main; main()", "inspect", "01"],
+        cwd=tiny_run,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "\\u258" in finished.stdout  # a bar of a histogram
+
+
+def test_a_link_in_a_circle_is_one_message(run, repository):
+    (repository / "circle").symlink_to("circle")
+    code, _, err = run("configure", "folder", "--data-dir", "circle")
+    assert code == 1
+    assert "found:   Symlink loop from" in err
+    assert not (repository / "params.yaml").exists()
 
 
 def test_what_the_system_refuses_is_one_message(run, repository):

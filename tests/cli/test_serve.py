@@ -73,7 +73,7 @@ def test_mistakes_end_in_one_message(run, tiny_run, tmp_path):
         assert code == 1
         assert "cannot be listened on" in err
         assert f"port {port}" in err
-    for host in ("1.2.3.4", "", "a..b", "a" * 70):
+    for host in ("1.2.3.4", "", "a..b", "a" * 70, "\udcff"):
         code, _, err = run("serve", tiny_run, "--host", host, "--port", 0)
         assert code == 1
         assert "cannot be listened on" in err

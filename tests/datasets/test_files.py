@@ -1,3 +1,6 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -50,6 +53,20 @@ def test_of_several_frames_it_is_the_first(tmp_path, suffix):
     red, green, blue = open_rgb(jpeg).getpixel((4, 8))
     assert red > 250
     assert green + blue < 10
+
+
+@pytest.mark.parametrize("refusal", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_a_file_that_the_system_refuses_is_no_broken_image(tmp_path, monkeypatch, refusal):
+    def read(*_, **__):
+        raise OSError(refusal, os.strerror(refusal))
+
+    path = tmp_path / "image.jpg"
+    Image.new("RGB", (8, 16)).save(path)
+    monkeypatch.setattr(Image, "open", read)
+    with pytest.raises(OSError, match=os.strerror(refusal)) as caught:
+        open_rgb(path)
+    assert not isinstance(caught.value, DataError)
+    assert caught.value.filename == str(path)
 
 
 def test_a_format_that_would_start_a_program_is_not_opened(tmp_path):

@@ -177,6 +177,12 @@ def test_only_an_export_is_replaced_and_only_by_force(small, exported, tmp_path)
     if form == "torch":  # which is the faster one
         export_model(small, folder, form, force=True)
         assert sorted(files_below(folder)) == sorted(files_below(written))
+    edited = shutil.copytree(written, tmp_path / "edited")
+    with (edited / CARD).open("a") as card:
+        card.write("mine")
+    with pytest.raises(DataError, match="which is yours"):
+        export_model(small, edited, form, force=True)
+    assert (edited / CARD).read_text().endswith("mine")
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="which is yours"):
         export_model(small, folder, form, force=True)

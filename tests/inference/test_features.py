@@ -201,6 +201,17 @@ def test_outputs_of_the_run_are_not_replaced(model, people, tiny_run, path):
     assert files_below(output) == before
 
 
+@pytest.mark.parametrize(
+    "path", ["models/01/mine.zarr", "dataset.zarr/mine.zarr", "dataset.zarr/train/a/b.zarr"]
+)
+def test_nothing_is_written_into_an_output_of_the_run(model, people, tiny_run, path):
+    output = tiny_run / "data" / path
+    with pytest.raises(DataError, match="inside of another") as caught:
+        write_features(output, FolderFeatures(model, people))
+    assert "name another one with --output" in str(caught.value)
+    assert not output.exists()
+
+
 # --- a single image ------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The picture of a search's answers."""
 
+import os
 import shutil
 
 import numpy as np
@@ -72,7 +73,8 @@ def test_a_picture_may_be_drawn_again_and_nothing_else_is_replaced(gallery, tmp_
     (tmp_path / "text.png").write_text("mine")
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "link.png").symlink_to("nowhere")
-    for name in ("red.png", "text.png", "folder.png", "link.png", "sheet.jpg", "sheet"):
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("red.png", "pipe.png", "text.png", "folder.png", "link.png", "sheet.jpg", "sheet"):
         with pytest.raises(DataError, match="cannot be drawn there") as caught:
             check_picture(tmp_path / name)
         assert f"where:   --draw {tmp_path / name}\n" in str(caught.value)

@@ -97,7 +97,14 @@ def test_what_the_cache_lacks_is_as_if_not_made(repository, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("revision", "text"), [("none", "no such revision"), ("--all", "no such revision")]
+    ("revision", "text"),
+    [
+        ("none", "no such revision"),
+        ("--all", "no such revision"),
+        ("HEAD:params.yaml", "no such revision"),
+        ("HEAD^{tree}", "no such revision"),
+        ("\udcff", "no such revision"),
+    ],
 )
 def test_revisions_that_are_not_there(repository, revision, text):
     with pytest.raises(MissingInputError, match=text):

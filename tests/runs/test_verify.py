@@ -1,5 +1,6 @@
 """What `pplr verify` finds, in a repository of DVC in which the tiny run lies."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,21 @@ def test_nothing_is_removed_beside_another_dvc(paths):
     assert told.returncode == 1
     assert "Another DVC is running in this repository." in told.stderr
     assert (paths.root / ".dvc/tmp/rwlock").exists()
+
+
+def test_nothing_is_removed_while_a_stage_of_another_dvc_runs(paths):
+    paths.lock.write_text("")  # as it would be removed
+    command = [sys.executable, "-c", "import time; time.sleep(600)", "dvc", "repro"]
+    with subprocess.Popen(command) as stage:
+        noted = {"data/models/00": {"write": {"pid": stage.pid, "cmd": "dvc repro"}}}
+        (paths.root / ".dvc/tmp/rwlock").write_text(json.dumps(noted))
+        told = verify("--heal")
+        stage.kill()
+    assert told.returncode == 1
+    assert "Another DVC is running in this repository." in told.stderr
+    assert paths.lock.exists()
+    assert verify("--heal").returncode == 0  # it has ended
+    assert not paths.lock.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{"])

@@ -1,12 +1,17 @@
 """What dvc.lock records, however much of it is read."""
 
+import contextlib
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 from ruamel.yaml import YAML
 
+from pplr.errors import SettingError
 from pplr.settings import tracking
-from pplr.settings.tracking import recorded_outputs, sound_beginning
+from pplr.settings.tracking import recorded_outputs, repository, sound_beginning
 from tests.tiny import ROOT
 
 LOCK = """\
@@ -45,6 +50,18 @@ RECORDED = [("train@00", "data/models/00", "45e6.dir"), ("last", "a: b", "0789")
 def test_outputs_by_hand(tmp_path, newline):
     (tmp_path / "dvc.lock").write_bytes(LOCK.replace("\n", newline).encode())
     assert recorded_outputs(tmp_path / "dvc.lock") == [*RECORDED, ("last", "not cached", "")]
+
+
+def test_a_repository_that_has_lost_its_git(tmp_path):
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    with repository(tmp_path) as found:
+        assert found is not None
+    shutil.rmtree(tmp_path / ".git")
+    opened = contextlib.ExitStack()
+    with pytest.raises(SettingError, match="DVC cannot open this repository") as caught:
+        opened.enter_context(repository(tmp_path))
+    assert "git init" in str(caught.value)
 
 
 def test_inputs_are_left_out_and_nothing_else():

@@ -135,6 +135,26 @@ def test_a_folder_that_another_process_has_stays(old):
     assert files_below(old) == {"a.txt": b"first"}
 
 
+def test_a_folder_of_the_users_is_no_leftover(old):
+    own = [old.with_name(name) for name in (".out.backup.partial", ".out.my_files.more.partial")]
+    for folder in own:
+        folder.mkdir()
+        (folder / "mine.txt").write_text("mine")
+    left = old.with_name(".out.abcd_123.partial")
+    left.mkdir()
+    with replacing(old) as temporary:
+        temporary.mkdir()
+    assert not left.exists()
+    assert all((folder / "mine.txt").exists() for folder in own)
+
+
+@pytest.mark.parametrize("name", ["a**", "[a]", "a?"])
+def test_any_name_of_a_file(tmp_path, name):
+    with replacing(tmp_path / name) as temporary:
+        temporary.write_text("new")
+    assert files_below(tmp_path) == {name: b"new"}
+
+
 def test_missing_folders_are_made(tmp_path):
     with replacing(tmp_path / "a" / "b" / "out.txt") as temporary:
         temporary.write_text("new")
