@@ -55,5 +55,5 @@ def _picture(path: Path) -> Image.Image | None:
     """Return an image; None where it is not there any more or damaged."""
     try:
         return open_rgb(path)
-    except PplrError:
+    except (PplrError, OSError):
         return None
