@@ -1,7 +1,6 @@
 """What cannot be computed on, and what is said of it: no stage depends on the words here."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -189,15 +188,4 @@ def no_valid_query(num_queries: int, num_gallery: int) -> DataError:
         value=f"{num_queries} queries, {num_gallery} gallery images",
         allowed="at least one query whose person another camera has seen",
         next_step="check that query and gallery are of the same data set and cameras are right",
-    )
-
-
-def unusable_repository(root: Path, error: Exception) -> SettingError:
-    """Return the error for a repository that DVC cannot open."""
-    return SettingError(
-        what="DVC cannot open this repository.",
-        where=str(root.absolute()),
-        value=str(error),
-        allowed="a repository of git and DVC, whose .dvc/config and .git/config can be read",
-        next_step="mend that file; without git: `git init`, or `dvc config core.no_scm true`",
     )

@@ -3,13 +3,7 @@
 import errno
 from typing import Any
 
-
-def printable(text: object) -> str:
-    """Return a text without line breaks and what else does not print, each as its escape.
-
-    So no path and no setting moves a terminal's cursor, or colours what comes after it.
-    """
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in str(text))
+from pplr.printing import printable
 
 
 class PplrError(Exception):

@@ -8,7 +8,7 @@ import pytest
 from tests.fresh_imports import brought
 from tests.tiny import ROOT
 
-OPEN_TO_ALL = {"errors", "checks", "progress"}
+OPEN_TO_ALL = {"errors", "checks", "progress", "printing"}
 LARGE = ("faiss", "timm", "torch", "torchvision")
 
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pplr.errors import printable
 from pplr.figures.choosing import evenly
 from pplr.figures.masked import BAR, darkened, scaled
 from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips
+from pplr.printing import printable
 from pplr.runs.clusters import ClusterSummary, summarize_clusters
 from pplr.runs.pieces import Split
 from pplr.runs.run import Run

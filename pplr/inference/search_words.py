@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pplr.errors import printable
 from pplr.inference.models import FinishedModel
 from pplr.inference.search import Answer, Gallery
+from pplr.printing import printable
 
 DISTANCE = "Euclidean distance of features of length 1: 0 is the same, 2 the opposite"
 

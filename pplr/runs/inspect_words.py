@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pplr.errors import printable
+from pplr.printing import printable
 from pplr.runs.progress import aligned, format_history
 
 LOOKING = "purity: the share of a cluster's images that have its commonest true identity, which "

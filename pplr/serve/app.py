@@ -15,7 +15,8 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from pplr.errors import MissingInputError, PplrError, printable, worded
+from pplr.errors import MissingInputError, PplrError, worded
+from pplr.printing import printable
 from pplr.serve import comparing, pages, pictures, queries
 from pplr.serve.checks import cannot_listen, unexpected
 from pplr.serve.guard import Guarded

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pplr.checks import unusable_repository
+from pplr.errors import SettingError
 
 # Of a stage's entry in dvc.lock, as DVC writes it: most of the file, and slow to parse.
 _HEADER = "schema: '2.0'\nstages:\n"  # how it begins
@@ -30,8 +30,19 @@ def repository(root: Path) -> Iterator[Any | None]:
         except NotDvcRepoError:
             found = None
         except (DvcException, ValueError) as error:  # no git, or a file of settings that is none
-            raise unusable_repository(root, error) from None
+            raise _unusable(root, error) from None
         yield found
+
+
+def _unusable(root: Path, error: Exception) -> SettingError:
+    """Return the error for a repository that DVC cannot open."""
+    return SettingError(
+        what="DVC cannot open this repository.",
+        where=str(root.absolute()),
+        value=str(error),
+        allowed="a repository of git and DVC, whose .dvc/config and .git/config can be read",
+        next_step="mend that file; without git: `git init`, or `dvc config core.no_scm true`",
+    )
 
 
 def recorded_outputs(lock: Path) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from pplr.errors import printable
+from pplr.printing import printable
 from pplr.runs import open_run
 from pplr.storage.checksums import write_checksums
 from tests.fresh_imports import brought

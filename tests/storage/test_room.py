@@ -40,7 +40,7 @@ def test_nothing_is_begun_without_room(tmp_path):
 
 
 def test_what_a_killed_process_has_left_is_cleared_before_its_room_is_asked_for(tmp_path):
-    (tmp_path / ".out.abc.partial").mkdir()
+    (tmp_path / ".out.abcd_123.partial").mkdir()
     check_room(tmp_path / "out", 0)
     assert not list(tmp_path.iterdir())
 
