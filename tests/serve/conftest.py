@@ -34,11 +34,11 @@ def served(*runs):
         target=serve, args=[looks], kwargs={"host": "127.0.0.1", "port": 0, "say": say}, daemon=True
     )
     thread.start()
-    assert listening.wait(60)
+    assert listening.wait(600)
     port = int(said[0].strip("/").rpartition(":")[2])
 
     def ask(path, *, method="GET", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         found = Answer(answer.status, dict(answer.getheaders()), answer.read())
