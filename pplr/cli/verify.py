@@ -21,11 +21,11 @@ def verify(
     # what is healed is found under the same lock, or it might be whole again
     with no_other_dvc(Path.cwd()) if heal else contextlib.nullcontext():
         faults = list(find_faults(RunPaths(Path.cwd())))
+        for fault in faults:
+            print(f"{fault.path}\n  {fault.problem}")
         going = [fault for fault in faults if fault.removable]
         for fault in going if heal else ():
             fault.heal()
-    for fault in faults:
-        print(f"{fault.path}\n  {fault.problem}")
     if not faults:
         print("sound: every output is what was written, every object of the cache what its name is")
         return

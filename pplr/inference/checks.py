@@ -87,7 +87,7 @@ def _is_written(path: Path, marks: Sequence[str]) -> bool:
     if not path.is_dir() or not all((path / mark).exists() for mark in marks):
         return False
     try:
-        faults = folder_faults(path, whole=True)
+        faults = folder_faults(path, whole=False)
         return not any(is_extra or name in marks for name, _, is_extra in faults)
     except DataError:  # it has no list of its files
         return False

@@ -13,6 +13,7 @@ from pplr.storage.checks import damaged
 
 CHECKSUMS = "checksums.json"
 
+_COMPARED = (".json", ".md")  # in any case
 _BLOCK = 2**24
 
 
@@ -29,7 +30,8 @@ def check_folder(folder: Path, *, whole: bool = False) -> None:
     """Raise a DataError unless the files below a folder are those of its list.
 
     All must be there with their size, and no others. The content is compared of the descriptions
-    of groups and arrays, which have no checksum of their own; of all files with `whole`.
+    of groups and arrays, which have no checksum of their own, and of text that a user may have
+    edited; of all files with `whole`.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def folder_faults(folder: Path, *, whole: bool) -> Iterator[tuple[str, str, bool
         found = (folder / name).stat().st_size
         if found != size:
             yield name, f"{found} bytes instead of {size}", False
-        elif (whole or name.endswith(".json")) and file_checksum(folder / name) != checksum:
+        elif (whole or name.endswith(_COMPARED)) and file_checksum(folder / name) != checksum:
             yield name, "its content is not what was written", False
 
 
