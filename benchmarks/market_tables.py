@@ -68,116 +68,169 @@ def evaluated_names(rows: list[dict[str, str]]) -> list[str]:
     return list(dict.fromkeys(row["alternation"] for row in rows if row["mAP"]))
 
 
+# The columns of each table: the figures that a cell has, named as in `read_values`.
+TABLES: dict[str, dict[str, tuple[str, ...]]] = {
+    "Pseudo-labels": {
+        "clusters": ("clusters",),
+        "outliers": ("outliers",),
+        "Rand index": ("adjusted_rand_index",),
+        "stability": ("stability",),
+        "right, % of those in a cluster": ("right pseudo-labels",),
+        "images with a right label": ("images right",),
+    },
+    "Cross agreement by part, and its AUC against right and wrong labels (0.5 is chance)": {
+        "agreement": ("agreement_1", "agreement_2", "agreement_3"),
+        "AUC, mean over parts": ("auc mean",),
+        "AUC by part": ("auc part 1", "auc part 2", "auc part 3"),
+    },
+    "Predictions": {
+        "largest probability, global": ("confidence global",),
+        "of the parts' ensemble": ("confidence parts",),
+        "right by the global classifier, %": ("right global",),
+        "by the ensemble": ("right parts",),
+        "its probability of right clusters, %": ("mass parts",),
+        "by part": ("right part 1", "right part 2", "right part 3"),
+    },
+    "Losses": {
+        "parts": ("part_loss",),
+        "global": ("global_loss",),
+        "triplet": ("triplet_loss",),
+        "cameras": ("camera_loss",),
+    },
+}
+DECILES = {
+    "agreement": "Mean agreement",
+    "labels": "Right pseudo-labels, %,",
+    "right": "Right by the parts' ensemble, %,",
+    "mass": "Its probability of right clusters, %,",
+}
+DIFFERENCES = {  # decimals of each
+    **dict.fromkeys(("mAP", "rank1", "right pseudo-labels"), 1),  # of percent
+    **{"images right": 0, "outliers": 0, "clusters": 0, "adjusted_rand_index": 3, "auc mean": 3},
+}
+COUNTS = ("clusters", "outliers", "images right")
+IMAGES = 12_936  # Market-1501's training images
+Values = dict[tuple[Run, str, str], float]
+
+
+def read_values(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Values:
+    """Return what is known by run, alternation and name.
+
+    A name is a column of market.csv, a figure of market_labels.csv with what it is of
+    (`auc part 1`), or `images right`: how many images have a right label.
+    """
+    values = {
+        (Run(row["row"], int(row["seed"])), row["alternation"], column): row[column]
+        for row in rows
+        for column in COLUMNS[len(Run._fields) + 1 : COLUMNS.index("num_valid_queries")]
+        if row[column]
+    }
+    values |= {
+        (
+            Run(row["row"], int(row["seed"])),
+            row["alternation"],
+            f"{row['figure']} {row['of']}",
+        ): row["value"]
+        for row in labels
+    }
+    found = {key: float(value) for key, value in values.items()}
+    for (run, name, figure), share in list(found.items()):
+        if figure == "right pseudo-labels":
+            found[run, name, "images right"] = share * (IMAGES - found[run, name, "outliers"])
+    return found
+
+
+def joined(values: Values, row: str, name: str, figures: tuple[str, ...]) -> str:
+    """Return a cell: figures with slashes between them, and dots between a row's seeds."""
+    return " · ".join(
+        " / ".join(shown(figure, values[run, name, figure]) for figure in figures)
+        for run in RUNS
+        if run.row == row and (run, name, figures[0]) in values
+    )
+
+
+def shown(figure: str, value: float) -> str:
+    """Return a figure as tables have it."""
+    if figure in COUNTS:
+        return f"{value:,.0f}"
+    if is_share(figure):
+        return f"{100 * value:.{0 if figure.startswith('decile') else 1}f}"
+    return f"{value:.3f}" if figure == "adjusted_rand_index" else f"{value:.2f}"
+
+
+def is_share(figure: str) -> bool:
+    """Return whether a figure is shown in percent."""
+    return figure.startswith(
+        ("mAP", "rank1", "right ", "mass ", "decile labels", "decile right", "decile mass")
+    )
+
+
 def print_tables(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> None:
-    """Print every table, in Markdown."""
-    print_runs(rows)
-    for refined in ("PPLR", "PPLR, balanced smoothing", "+ AALS", "+ PGLR"):
-        print_differences(rows, refined, "Baseline 1")
-    print_differences(rows, "PPLR, cameras", "Baseline 2 (cameras)")
-    names = evaluated_names(rows)[1:]
-    print_labels(labels, names)
-    for name in (names[0], names[-1]):
-        print_deciles(labels, name)
-
-
-def print_runs(rows: list[dict[str, str]]) -> None:
-    """Print mAP and Rank-1 by model, then what the clusters look like."""
+    """Print every table, in Markdown; a cell has a row's runs in the order of their seeds."""
+    values = read_values(rows, labels)
     names = evaluated_names(rows)
-    runs = [run for run in RUNS if of_run(rows, run)]
+    clustered = names[1:]
+    present = list(dict.fromkeys(row["row"] for row in rows))
+    shown_rows = [row for row in dict.fromkeys(run.row for run in RUNS) if row in present]
     lines = [
-        f"{run.row}, seed {run.seed} | "
-        + " | ".join(
-            f"{100 * float(here[n]['mAP']):.1f} / {100 * float(here[n]['rank1']):.1f}"
-            for n in names
-        )
-        for run in runs
-        for here in [of_run(rows, run)]
+        f"{row} | " + " | ".join(joined(values, row, name, ("mAP", "rank1")) for name in names)
+        for row in shown_rows
     ]
-    table("mAP / Rank-1, %", " | ".join(("model after alternation", *names)), lines)
-    columns = ["clusters", "outliers", "adjusted_rand_index", "stability"]
-    columns += ["agreement_1", "agreement_2", "agreement_3"]
-    columns += LOSSES
-    lines = [
-        f"{run.row}, seed {run.seed} | {name} | "
-        + " | ".join(shown(of_run(rows, run)[name][column]) for column in columns)
-        for run in runs
-        for name in names[1:]
-    ]
-    table("Clusters, agreement and losses", " | ".join(("run", "alternation", *columns)), lines)
+    table("mAP / Rank-1, %", " | ".join(("after alternation", *names)), lines)
+    for title, columns in TABLES.items():
+        lines = [
+            f"{name} | {row} | "
+            + " | ".join(joined(values, row, name, figures) for figures in columns.values())
+            for name in dict.fromkeys((clustered[:2][-1], clustered[-1]))
+            for row in shown_rows
+        ]
+        table(title, " | ".join(("alternation", "", *columns)), lines)
+    for figure, title in DECILES.items():
+        lines = [
+            f"{row} | "
+            + " | ".join(
+                joined(values, row, clustered[-1], (f"decile {figure} {tenth}",))
+                for tenth in range(1, 11)
+            )
+            for row in shown_rows
+        ]
+        heads = " | ".join(("", *map(str, range(1, 11))))
+        table(f"{title} by tenth of agreement, after {clustered[-1]}", heads, lines)
+    for refined in ("PPLR", "PPLR, balanced smoothing", "+ AALS", "+ PGLR"):
+        print_differences(values, refined, "Baseline 1", clustered)
+    print_differences(values, "PPLR, cameras", "Baseline 2 (cameras)", clustered)
 
 
-def shown(value: str) -> str:
-    """Return a value of the CSV with three decimals, or as it is."""
-    return f"{float(value):.3f}" if "." in value else value
-
-
-def print_differences(rows: list[dict[str, str]], refined: str, baseline: str) -> None:
+def print_differences(values: Values, refined: str, baseline: str, names: list[str]) -> None:
     """Print the paired differences of two rows of the ablation, seed by seed."""
-    names = evaluated_names(rows)[1:]
-    pairs = [
-        (of_run(rows, Run(refined, seed)), of_run(rows, Run(baseline, seed)))
+    seeds = [
+        seed
         for seed in sorted({run.seed for run in RUNS})
-        if of_run(rows, Run(refined, seed)) and of_run(rows, Run(baseline, seed))
+        if all((Run(row, seed), "init", "mAP") in values for row in (refined, baseline))
     ]
-    if not pairs:
+    if not seeds:
         return
     lines = []
-    for column in ("mAP", "rank1", "adjusted_rand_index", "clusters", "outliers"):
+    for figure, decimals in DIFFERENCES.items():
+        scale = 100 if is_share(figure) else 1
         cells = []
         for name in names:
-            found = [float(a[name][column]) - float(b[name][column]) for a, b in pairs]
-            each = ", ".join(f"{value:+.3g}" for value in found)
-            error = f" ± {stdev(found) / len(found) ** 0.5:.2g}" if len(found) > 1 else ""
-            cells.append(f"{mean(found):+.3g}{error} ({each})")
-        lines.append(f"{column} | {' | '.join(cells)}")
-    title = f"{refined} less {baseline}: mean ± standard error (by seed), {len(pairs)} pairs"
+            pairs = [
+                (
+                    values.get((Run(refined, seed), name, figure)),
+                    values.get((Run(baseline, seed), name, figure)),
+                )
+                for seed in seeds
+            ]
+            found = [scale * (a - b) for a, b in pairs if a is not None and b is not None]
+            each = ", ".join(f"{value:+.{decimals}f}" for value in found)
+            if len(found) > 1:
+                error = stdev(found) / len(found) ** 0.5
+                each = f"{mean(found):+.{decimals}f} ± {error:.{decimals}f} ({each})"
+            cells.append(each)
+        lines.append(f"{figure} | {' | '.join(cells)}")
+    title = f"{refined} less {baseline}: mean ± its standard error (by seed), {len(seeds)} pairs"
     table(title, " | ".join(("", *names)), lines)
-
-
-def print_labels(labels: list[dict[str, str]], names: list[str]) -> None:
-    """Print what the agreement tells of labels, and how sharp and right predictions are."""
-    for figure, title in (
-        ("right", "Share of right labels and of right predictions (likeliest cluster)"),
-        ("auc", "AUC of cross agreement against right and wrong labels (0.5 is chance)"),
-        ("confidence", "Mean largest probability of the predictions"),
-        ("entropy", "Entropy of the predictions, over log C"),
-    ):
-        lines = [
-            f"{run.row}, seed {run.seed} | {of} | "
-            + " | ".join(shown(by_name[name]["value"]) if name in by_name else "" for name in names)
-            for run in RUNS
-            for of in dict.fromkeys(row["of"] for row in select(labels, figure=figure))
-            for by_name in [of_run(select(labels, figure=figure, of=of), run)]
-            if by_name
-        ]
-        table(title, " | ".join(("run", "of", *names)), lines)
-
-
-def print_deciles(labels: list[dict[str, str]], name: str) -> None:
-    """Print labels and the parts' predictions by decile of agreement, of one alternation."""
-    figures = ("agreement", "labels", "right", "mass")
-    lines = [
-        f"{run.row}, seed {run.seed} | {figure} | "
-        + " | ".join(shown(row["value"]) for row in sorted(cells, key=lambda row: int(row["of"])))
-        for run in RUNS
-        for figure in figures
-        for cells in [
-            select(
-                labels,
-                row=run.row,
-                seed=str(run.seed),
-                figure=f"decile {figure}",
-                alternation=name,
-            )
-        ]
-        if cells
-    ]
-    table(
-        f"By decile of agreement, alternation {name}: share of right pseudo-labels, share of right"
-        " predictions and mean mass on right clusters of the parts' ensemble",
-        " | ".join(("run", "", *map(str, range(1, 11)))),
-        lines,
-    )
 
 
 def draw(rows: list[dict[str, str]], labels: list[dict[str, str]], file: Path) -> None:

@@ -93,16 +93,22 @@ def test_the_tables_and_the_curves(results, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["market", "--results", str(results)])
     market.main()
     printed = capsys.readouterr().out
-    assert "| Baseline 1, seed 1 | 8.0 / 10.0 | 23.0 / 40.0 |" in printed
-    assert "| PPLR, seed 1 | 5.0 / 10.0 | 20.0 / 40.0 |" in printed
-    assert "| mAP | -0.03 (-0.03) |" in printed
-    assert "| PPLR, seed 1 | mean | 0.700 |" in printed
-    assert "| PPLR, seed 1 | labels | 0.100 | 0.200 | 0.300 |" in printed
+    assert "| Baseline 1 | 8.0 / 10.0 | 23.0 / 40.0 |" in printed
+    assert "| PPLR | 5.0 / 10.0 | 20.0 / 40.0 |" in printed
+    images = round(0.8 * (12_936 - 3_700))
+    assert f"| 03 | PPLR | 530 | 3,700 | 0.230 | 0.80 | 80.0 | {images:,} |" in printed
+    assert "| 03 | PPLR | 0.10 / 0.20 / 0.30 | 0.70 |  |" in printed
+    assert "| PPLR | 10 | 20 | 30 |" in printed
+    assert "| mAP | -3.0 |" in printed
     with Image.open(results / "market.png") as picture:
         assert picture.width > 1000
         first = picture.tobytes()
-    market.append(results / "market.csv", COLUMNS, RUNS[2], [{**row} for row in HISTORY])
+    for run in RUNS[2:4]:
+        market.append(results / "market.csv", COLUMNS, run, [{**row} for row in HISTORY])
     market.main()
+    printed = capsys.readouterr().out
+    assert "| Baseline 1 | 8.0 / 10.0 · 5.0 / 10.0 |" in printed
+    assert "| mAP | -1.5 ± 1.5 (-3.0, +0.0) |" in printed
     with Image.open(results / "market.png") as picture:
         assert picture.tobytes() != first
 
