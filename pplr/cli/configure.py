@@ -44,6 +44,8 @@ def configure(
     from pplr.settings.checks import check_inputs, check_watched
     from pplr.settings.configure import make_settings
     from pplr.settings.groups import DemoSettings, ImageSettings
+    from pplr.storage.layout import RunPaths
+    from pplr.storage.replacing import locked
 
     check_root(Path())
     settings = make_settings(
@@ -62,12 +64,14 @@ def configure(
         print(f"warning: {line}", file=sys.stderr)
     counts = {name: len(table) for name, table in tables.items()}
     _tell_of_disk(params, settings.schedule, counts)
-    changes = find_changes(settings)
-    print(f"params.yaml and schedule.yaml: {dataset}, {len(settings.schedule.alternations)} epochs")
-    for line in changes.lines:
-        print(f"  {line}", flush=True)  # before it is done
-    if not dry_run:
-        apply_changes(changes)
+    epochs = len(settings.schedule.alternations)
+    with locked(RunPaths().pipeline):  # two at once would leave one's params.yaml, other's schedule
+        changes = find_changes(settings)
+        print(f"params.yaml and schedule.yaml: {dataset}, {epochs} epochs")
+        for line in changes.lines:
+            print(f"  {line}", flush=True)  # before it is done
+        if not dry_run:
+            apply_changes(changes)
     print("nothing is written: --dry-run" if dry_run else "next: dvc repro")
 
 

@@ -81,34 +81,51 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process has this file or folder locked, and lock it for the block.
+
+    It is a lock among those who ask for it. Where the file system has none, nobody waits.
+    """
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
 def _own_folder(path: Path) -> Iterator[Path]:
     """Make a folder beside a path, locked as long as this process lives, and remove it."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent))
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # a file system without locks: leftovers stay there
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        _put_back(path, folder)
-        remove(folder)
-        os.close(lock)
+    with contextlib.ExitStack() as lock:
+        with locked(path.parent):  # nobody clears it before it is locked
+            made = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_SUFFIX, dir=path.parent)
+            folder = Path(made)
+            lock.enter_context(locked(folder))
+        try:
+            yield folder
+        finally:
+            _put_back(path, folder)
+            remove(folder)
 
 
 def _clear_leftovers(path: Path) -> None:
     """Remove the folders beside a path that are locked by no process any more."""
     ours = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(_SUFFIX)}")  # mkdtemp's
-    for folder in path.parent.glob(f"*{_SUFFIX}"):
-        if not ours.fullmatch(folder.name):
-            continue
-        with contextlib.suppress(OSError):  # another process clears it, or has it still
-            lock = os.open(folder, os.O_RDONLY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _put_back(path, folder)
-                remove(folder)
-            finally:
-                os.close(lock)
+    left = [folder for folder in path.parent.glob(f"*{_SUFFIX}") if ours.fullmatch(folder.name)]
+    if not left:
+        return
+    with locked(path.parent):
+        for folder in left:
+            with contextlib.suppress(OSError):  # another process has cleared it, or has it still
+                lock = os.open(folder, os.O_RDONLY)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _put_back(path, folder)
+                    remove(folder)
+                finally:
+                    os.close(lock)
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from pplr.datasets import read_dataset
@@ -6,6 +9,7 @@ from pplr.settings.groups import DemoSettings, ImageSettings
 from pplr.settings.params import load_params, parse_params
 from pplr.settings.presets import PRESETS
 from pplr.settings.schedule import load_schedule
+from pplr.storage.replacing import locked
 
 COUNTS = """\
 split     images  identities  cameras
@@ -36,6 +40,19 @@ def test_configure_tells_what_it_changed(repository, run):
     code, out, _ = run("configure", "demo", "--set", "beta=0.3", "--set", "k1=20")
     assert code == 0
     assert "  k1: 16 -> 20\n  beta: 0.5 -> 0.3\n" in out
+
+
+def test_two_at_once_write_one_after_the_other(repository, run):
+    run("configure", "demo")
+    params = repository / "params.yaml"
+    command = [sys.executable, "-uPc", "from pplr.cli.main import main; main()"]
+    command += ["configure", "demo", "--set", "beta=0.3"]
+    with locked(repository / "dvc.yaml"):  # as the first of them has it
+        second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert second.stdout.readline()  # its counts, before it reads what is there
+        params.write_text(params.read_text().replace("k1: 16", "k1: 20"))
+    out, _ = second.communicate()
+    assert "  k1: 20 -> 16\n  beta: 0.5 -> 0.3\n" in out  # it has seen what the first wrote
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
+import contextlib
+import fcntl
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
+import pplr.storage.replacing as replacing_module
 from pplr.storage.arrays import write_arrays
 from pplr.storage.replacing import replacing
 from tests.packing import files_below as all_below
@@ -146,6 +151,32 @@ def test_a_folder_of_the_users_is_no_leftover(old):
         temporary.mkdir()
     assert not left.exists()
     assert all((folder / "mine.txt").exists() for folder in own)
+
+
+@pytest.mark.parametrize("step", ["tempfile.mkdtemp", "remove"])
+def test_nobody_clears_a_folder_that_is_being_made(old, monkeypatch, step):
+    """Between its making and its lock a temporary folder looks like a leftover."""
+    old.with_name(".out.abcd_123.partial").mkdir()
+    original = tempfile.mkdtemp if step == "tempfile.mkdtemp" else replacing_module.remove
+    alone = []
+
+    def watched(*args, **kwargs):
+        other = os.open(old.parent, os.O_RDONLY)
+        try:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return pytest.fail(f"{step}, and another process may make or clear folders")
+        finally:
+            os.close(other)
+        alone.append(step)
+        monkeypatch.undo()
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(f"pplr.storage.replacing.{step}", watched)
+    with replacing(old) as temporary:
+        temporary.mkdir()
+    assert alone == [step]
+    assert [path.name for path in old.parent.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("name", ["a**", "[a]", "a?"])
