@@ -66,5 +66,5 @@ WHERE = """
 
 
 STAND_IN = """
-The demo's people are generated. Its start, init, is a stand-in for ImageNet weights: a small
-network trained by demo/train_backbone.py to name clothes and bags on other generated people."""
+The start, init, is a stand-in for ImageNet weights: a small network that demo/train_backbone.py
+trained to name clothes and bags. Its people are generated, as the demo's are, and others."""

@@ -12,7 +12,7 @@ def serve(
     run: Annotated[Path, typer.Argument(metavar="[RUN]", help="The folder of a run.")] = Path(),
     rev: Annotated[str, typer.Option(help="A git revision or a DVC experiment of it.")] = "",
     compare: Annotated[
-        str, typer.Option(metavar="RUN", help="Another run: a folder, revision or experiment.")
+        str, typer.Option(metavar="RUN", help="Another: a folder, or RUN's revision or experiment.")
     ] = "",
     host: Annotated[
         str, typer.Option(help="Where to listen; another than this gives others access.")
@@ -24,6 +24,7 @@ def serve(
     Nothing is written, and a run in progress moves on by itself. Ctrl-C ends it.
     """
     from pplr.runs import open_run
+    from pplr.runs.comparison_checks import alternation_of_page
     from pplr.runs.sides import find_side
     from pplr.serve.checks import check_extra
 
@@ -33,7 +34,9 @@ def serve(
 
     looks = [Look(open_run(run, revision=rev or None))]
     if compare:
-        other, _ = find_side(compare)
+        other, alternation = find_side(compare, run)
+        if alternation is not None:
+            raise alternation_of_page(compare)
         looks.append(Look(other, root="/other"))
     for number in (signal.SIGTERM, signal.SIGHUP):  # so that a revision's temporary folder goes
         if signal.getsignal(number) == signal.SIG_DFL:  # it is ignored under nohup

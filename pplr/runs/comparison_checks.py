@@ -18,12 +18,12 @@ def other_images(a: Path, b: Path) -> DataError:
     )
 
 
-def no_repository(root: Path) -> MissingInputError:
+def no_repository(root: Path, revision: str) -> MissingInputError:
     """Return the error for a revision of something that is not in git and DVC."""
     return MissingInputError(
         what="Only a repository of git and DVC has revisions.",
         where=str(root.absolute()),
-        value="no such repository",
+        value=f"no such repository, to look up {revision}",
         allowed="the root of the repository that holds the run",
         next_step="change to it, or name a folder that holds a run",
     )
@@ -71,6 +71,17 @@ def alternation_and_run(a: str, b: str) -> SettingError:
         value=f"{a} and {b}",
         allowed="two runs, or two alternations",
         next_step="name an alternation of both, as `HEAD:03 .:03`",
+    )
+
+
+def alternation_of_page(text: str) -> SettingError:
+    """Return the error for a page that is to compare with one alternation."""
+    return SettingError(
+        what="The page compares whole runs, each alternation with the same of the other.",
+        where="--compare",
+        value=text,
+        allowed="a folder, a revision or an experiment",
+        next_step="name it without an alternation; `pplr compare A:03 B:05` compares two",
     )
 
 

@@ -43,7 +43,7 @@ def link_revision(root: Path, revision: str, folder: Path) -> list[str]:
     paths = RunPaths(folder)
     with repository(root) as repo:
         if repo is None or isinstance(repo.scm, NoSCM):
-            raise no_repository(root)
+            raise no_repository(root, revision)
         try:
             commit = resolve_rev(repo.scm, revision)
             tree = repo.scm.get_fs(commit)

@@ -22,6 +22,7 @@ from pplr.runs.run import Run, open_run
 from pplr.settings.reading import load_yaml
 
 TOLERANCES = "--tolerance, --tolerances"
+_SHORTEST_HASH = 4  # digits that git takes for a commit
 
 
 def compare_sides(a: str, b: str, only: Collection[str] = PIECES) -> Comparison:
@@ -53,22 +54,32 @@ def compare_sides(a: str, b: str, only: Collection[str] = PIECES) -> Comparison:
     return compare_alternations(run_a.alternation(name_a), run_b.alternation(name_b), only)
 
 
-def find_side(text: str) -> tuple[Run, str | None]:
-    """Return the run that a text names, and the alternation if it names one."""
+def find_side(text: str, root: Path = Path()) -> tuple[Run, str | None]:
+    """Return the run that a text names, and the alternation if it names one.
+
+    Parameters
+    ----------
+    text
+        As in `compare_sides`.
+    root
+        The run whose alternation, revision or experiment is meant where the text names no folder.
+    """
     if Path(text).is_dir():
         return open_run(text), None
-    if _is_alternation(text):
-        return open_run(), text
+    if _is_alternation(text, root):
+        return open_run(root), text
     run, _, name = text.partition(":")
     if not run or Path(run).is_dir():
-        return open_run(run or "."), name or None
-    return open_run(revision=run), name or None
+        return open_run(run or root), name or None
+    return open_run(root, revision=run), name or None
 
 
-def _is_alternation(text: str) -> bool:
+def _is_alternation(text: str, root: Path) -> bool:
+    if text.isdecimal() and len(text) < _SHORTEST_HASH:
+        return True
     try:
-        return text in open_run().schedule.alternations
-    except MissingInputError:  # no run in the working folder
+        return text in open_run(root).schedule.alternations
+    except MissingInputError:  # there is no run
         return False
 
 

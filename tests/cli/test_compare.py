@@ -57,7 +57,7 @@ def test_json(compare):
     ("arguments", "text"),
     [
         (("none", "."), "git and DVC"),
-        (("00", "05"), "git and DVC"),
+        (("00", "05"), "There is no such alternation."),
         (("00", "01", "--only", "lists"), "no such piece"),
         (("00", "01", "--tolerance", "rank_1=1"), "did you mean `rank1`"),
         (("00", "01", "--tolerances", "none.yaml"), "file of tolerances"),

@@ -67,6 +67,11 @@ def test_mistakes_end_in_one_message(run, tiny_run, tmp_path):
     code, _, err = run("serve", tiny_run, "--compare", "nothing")
     assert code == 1
     assert "nothing" in err
+    assert str(tiny_run) in err  # revisions are RUN's, not those of the working folder
+    for words in ("01", f"{tiny_run}:01"):
+        code, _, err = run("serve", tiny_run, "--compare", words)
+        assert code == 1
+        assert "whole runs" in err
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, _, err = run("serve", tiny_run, "--port", port)
