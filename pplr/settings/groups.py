@@ -230,6 +230,14 @@ class MachineSettings(Group):
     )
     workers: int = Field(ge=1, le=256, description="image decoding processes; changes no stage")
 
+    @model_validator(mode="after")
+    def _check_device(self) -> Self:
+        shared = ":" in self.device and self.launcher != "python"
+        check_together(
+            ("device", shared, "cpu or cuda with torchrun: each process takes a GPU of its own")
+        )
+        return self
+
 
 class DemoSettings(Group):
     """The embedded data set: how many people, images and cameras, and how hard.

@@ -273,6 +273,13 @@ def test_other_launchers_are_refused(launcher):
     assert "python | torchrun OPTIONS" in refusal(launcher=launcher)
 
 
+def test_several_processes_do_not_share_a_named_gpu():
+    launcher = "torchrun --nproc-per-node 2"
+    assert "cpu or cuda with torchrun" in refusal(launcher=launcher, device="cuda:1")
+    for kept in ({"launcher": "python", "device": "cuda:1"}, {"launcher": launcher}):
+        assert parse_params(VALID | {"device": "cuda"} | kept, where="x").launcher
+
+
 @pytest.mark.parametrize("backbone", ["timm/vit_small_patch16_224.dino", "resnet50"])
 def test_backbones(backbone):
     assert parse_params(VALID | {"backbone": backbone}, where="x").backbone == backbone
