@@ -83,5 +83,5 @@ def _tell_of_disk(params: "Params", schedule: "Schedule", counts: Mapping[str, i
 
     estimate = estimate_disk(params, schedule, counts)
     print(format_disk(estimate))
-    for line in disk_warnings(estimate, free_room(RunPaths().data)):
+    for line in disk_warnings(estimate, free_room(RunPaths().dataset)):
         print(f"warning: {line}", file=sys.stderr)

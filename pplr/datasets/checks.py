@@ -7,7 +7,7 @@ from pplr.datasets.files import SUFFIXES
 from pplr.datasets.image_checks import NUM_SHOWN, shown
 from pplr.errors import DataError, MissingInputError
 
-_NUMBER = "a whole number from 0; empty or -1 where unknown"
+_NUMBER = "a whole number from 0 to 999999999; empty or -1 where unknown"
 _ALLOWED_IN_COLUMN = {
     "path": "below the folder",
     "split": "train | query | gallery",

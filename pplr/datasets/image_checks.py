@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import UnidentifiedImageError
 
 from pplr.errors import DataError, PplrError
+from pplr.printing import printable
 
 NUM_SHOWN = 5  # of many values
 MAX_LISTED = 20  # of broken images
@@ -20,7 +21,9 @@ _WITHDRAWN_NAME = re.compile(r"[0-9]{4}_c[1-8]_f[0-9]{7}\.jpg")
 
 def shown(values: Sequence[object]) -> str:
     """Return the first few of many values, as text."""
-    return ", ".join(map(str, values[:NUM_SHOWN])) + (", …" if len(values) > NUM_SHOWN else "")
+    return ", ".join(map(printable, values[:NUM_SHOWN])) + (
+        ", …" if len(values) > NUM_SHOWN else ""
+    )
 
 
 def check_paths(paths: Sequence[str], where: Path) -> None:
@@ -142,7 +145,7 @@ def linked_folder(path: Path) -> DataError:
 
 def first_of(errors: Sequence[PplrError]) -> str:
     """Return the first `MAX_LISTED` of the errors of images, a line each, and how many are left."""
-    names = [f"{error.where}: {error.value}" for error in errors[:MAX_LISTED]]
+    names = [printable(f"{error.where}: {error.value}") for error in errors[:MAX_LISTED]]
     if len(errors) > MAX_LISTED:
         names.append(f"and {len(errors) - MAX_LISTED} more")
     return "\n           ".join(names)

@@ -118,6 +118,8 @@ def retrieval_metrics_in_blocks(
         scores.append(_score_queries(distances, *ids, min(depth, len(g_pids))))
         start = rows.stop
     assert start == len(q_pids), "the blocks are not of these queries"
+    if not scores:
+        raise no_valid_query(0, len(g_pids))
     precisions, first_hits, ranked_list = map(np.concatenate, zip(*scores, strict=True))
     return _summary(precisions, first_hits, ranked_list, len(g_pids))
 

@@ -211,7 +211,7 @@ def _is_drawn(path: Path) -> bool:
     try:
         with Image.open(path, formats=["PNG"]) as picture:
             return picture.info.get("Software") == DRAWN_BY
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
 
 

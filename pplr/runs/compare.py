@@ -109,7 +109,7 @@ def compare_runs(a: Run, b: Run, only: Collection[str] = PIECES) -> Comparison:
     for name in dict.fromkeys((INIT, *a.alternations, *b.alternations)):
         pieces = Alternation(a.paths, name), Alternation(b.paths, name)  # any may be missing
         comparison.add(name, _pieces(*pieces, only))
-    return comparison
+    return _or_nothing(comparison)
 
 
 def compare_alternations(
@@ -122,6 +122,13 @@ def compare_alternations(
     comparison = Comparison()
     name = a.name if a.name == b.name else f"{a.name}, {b.name}"
     comparison.add(name, _pieces(a, b, only))
+    return _or_nothing(comparison)
+
+
+def _or_nothing(comparison: Comparison) -> Comparison:
+    """Say so where neither side has anything of what was to be compared."""
+    if not comparison.rows and not comparison.not_compared:
+        comparison.not_compared.append("all that was asked for: neither has any of it")
     return comparison
 
 

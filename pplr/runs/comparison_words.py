@@ -60,6 +60,8 @@ def _verdict(too_far: Sequence[Beyond], comparison: Comparison) -> str:
             f"beyond what is allowed: {len(too_far)} measures; the first, in the {piece} of "
             f"{first.row}: {first.measure} {_number(first.value)}, allowed {_number(first.allowed)}"
         )
+    if not comparison.rows:
+        return "nothing could be compared"
     same = all(
         value == MEASURES[name].same
         for measures in comparison.rows.values()

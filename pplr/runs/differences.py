@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pplr.runs.history import adjusted_rand_index
 from pplr.runs.pieces import Alternation, Split
-from pplr.storage.arrays import SHARD_CHUNK_BYTES
+from pplr.storage.arrays import SHARD_CHUNK_BYTES, read_digest
 from pplr.storage.checksums import check_folder, read_checksums
 from pplr.storage.layout import METRICS, ModelFiles
 
@@ -27,6 +27,8 @@ def pixels_apart(a: Split, b: Split) -> float | str:
         return "not in both"
     if _same_files(a.path, b.path):
         return 0.0
+    if read_digest(a.path) != read_digest(b.path):
+        return "other images"
     return _other_shapes(a.images, b.images) or largest_and_mean(a.images, b.images)[0]
 
 
@@ -113,17 +115,19 @@ def model_apart(a: Alternation, b: Alternation) -> Measures | str:
 def evaluation_apart(a: Alternation, b: Alternation) -> Measures | str:
     """Return the differences of mAP and ranks; none where neither could be evaluated."""
     before, after = (one.evaluation or {} for one in (a, b))
-    return {
-        name: after[name] - before[name]
-        for name in METRICS
-        if before[name] is not None and after[name] is not None
-    }
+    if (before["mAP"] is None) != (after["mAP"] is None):
+        return f"no query had a correct image in {'A' if before['mAP'] is None else 'B'}"
+    return {name: after[name] - before[name] for name in METRICS if before[name] is not None}
 
 
 def ranking_apart(a: Alternation, b: Alternation) -> Measures | str:
     """Return the share of the queries' ranked galleries that both have in common."""
     if _same_files(a.paths.ranking(a.name), b.paths.ranking(b.name)):
         return {"gallery_overlap": 1.0}
+    for split in ("query", "gallery"):
+        paths = [one.paths.split(split) for one in (a, b)]
+        if all(path.is_dir() for path in paths) and len({*map(read_digest, paths)}) > 1:
+            return f"the two have other {split} images"
     return {"gallery_overlap": overlap(a.gallery_ranked_list, b.gallery_ranked_list)}
 
 

@@ -18,7 +18,8 @@ from pplr.storage.layout import RunPaths
 Row = dict[str, str | int | float | None]
 
 # What an alternation writes, in this order. DVC removes a stage's outputs before it runs the stage:
-# so what lies behind a gap was left by an earlier run and is none of this one.
+# so what lies behind a gap was left by an earlier run and is none of this one. Between two stages
+# of a rerun there is no gap, and the rows of the earlier run are there until the next one starts.
 STEPS = ("features", "clusters", "agreement", "training")
 
 

@@ -205,7 +205,8 @@ def find_image(run: Run, text: str) -> int:
         if int(text) >= len(paths):
             raise unknown_row(int(text), len(paths), where=run.paths.split("train"))
         return int(text)
-    found = [row for row, path in enumerate(paths) if path.endswith(text)]
+    found = [row for row, path in enumerate(paths) if path == text]
+    found = found or [row for row, path in enumerate(paths) if path.endswith(text)]
     if len(found) != 1:
         raise unknown_image(text, len(found), where=run.paths.split("train"))
     return found[0]

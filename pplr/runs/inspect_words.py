@@ -39,7 +39,7 @@ def alternation_words(facts: dict[str, Any]) -> str:
     spread = f" of {sizes[-1]} to {sizes[0]} images, half of them up to {_median(sizes)}"
     lines = [
         f"alternation {facts['alternation']}: {facts['images']:,} images in {facts['clusters']} "
-        f"clusters{spread if sizes else ''}; {facts['outliers']} outliers",
+        f"clusters{spread}; {facts['outliers']} outliers",
     ]
     if facts["adjusted_rand_index"] is not None:
         lines.append(f"Rand index with the true identities {facts['adjusted_rand_index']:.3f}")
@@ -85,8 +85,7 @@ def image_words(facts: dict[str, Any]) -> str:
     """Return an image in words; a star marks neighbours that a part shares with the global list."""
     pid = "" if facts["pid"] is None else f", true identity {facts['pid']}"
     shared = set(facts["neighbours"]["global"])
-    spaces = list(facts["neighbours"])
-    table = [["nearest", *spaces]]
+    table = [["nearest", *facts["neighbours"]]]
     for rank in range(max(len(ranked) for ranked in facts["neighbours"].values())):
         cells = [
             f"{ranked[rank]}{'*' if space != 'global' and ranked[rank] in shared else ' '}"
@@ -95,17 +94,13 @@ def image_words(facts: dict[str, Any]) -> str:
             for space, ranked in facts["neighbours"].items()
         ]
         table.append([str(rank + 1), *cells])
-    through = [
-        [
-            *("alternation", "cluster"),
-            *(space.replace("part", "agreement") for space in spaces[1:]),
-            "refined label",
-        ]
-    ]
+    parts = max(len(seen["agreement"] or ()) for seen in facts["through"].values())
+    titles = [f"agreement {part}" for part in range(1, parts + 1)]
+    through = [["alternation", "cluster", *titles, "refined label"]]
     for name, seen in facts["through"].items():
         label = "" if seen["pseudo_label"] is None else str(seen["pseudo_label"])
-        values = seen["agreement"] or [None] * (len(spaces) - 1)
-        agreement = ["" if value is None else f"{value:.3f}" for value in values]
+        values = [f"{value:.3f}" for value in seen["agreement"] or ()]
+        agreement = values + [""] * (parts - len(values))
         through.append([name, label, *agreement, _refined_label(seen["refined_label"])])
     path, camera = printable(facts["path"]), _camera(facts["camid"])
     return "\n".join(

@@ -59,17 +59,22 @@ def link_revision(root: Path, revision: str, folder: Path) -> list[str]:
             raise revision_without_run(revision, root, target.name)
     recorded = {path: digest for _, path, digest in recorded_outputs(paths.lock)}
     recorded.pop(paths.metrics.name, None)  # in git
-    missing = [path for path in recorded if not _link(cache, recorded[path], folder / path)]
+    missing = [path for path in recorded if not _link(cache, recorded[path], folder, path)]
     if len(missing) == len(recorded):
         raise nothing_cached(revision, cache)
     return missing
 
 
-def _link(cache: Path, digest: str, output: Path) -> bool:
-    """Lay out an output by links to objects of the cache; return whether all of it is there."""
+def _link(cache: Path, digest: str, folder: Path, output: str) -> bool:
+    """Lay out an output by links to objects of the cache; return whether all of it is there.
+
+    What would lie outside the folder is not: a revision may be anybody's.
+    """
     files = files_of_output(cache, digest)
-    sources = {output / name: cached_object(cache, one) for name, one in files.items()}
+    sources = {folder / output / name: cached_object(cache, one) for name, one in files.items()}
     if not sources or not all(source.is_file() for source in sources.values()):
+        return False
+    if any(not target.is_relative_to(folder) or ".." in target.parts for target in sources):
         return False
     for target, source in sources.items():
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def open_run(path: str | PathLike[str] = ".", *, revision: str | None = None) ->
         check_run(Path(path))
         return Run(Path(path).absolute())
     folder = TemporaryDirectory(prefix="pplr-")
-    root = Path(folder.name, revision.replace("/", "-"))
+    root = Path(folder.name, revision.replace("/", "-").strip(".") or "revision")
     root.mkdir()
     atexit.register(folder.cleanup)  # alternations and arrays outlive the run they came from
     return Run(root, missing=link_revision(Path(path).absolute(), revision, root))
@@ -54,7 +54,8 @@ class Run:
 
     What stages write meanwhile is seen when it is asked for; settings and schedule are read once.
     While a run goes on after a change of its settings, later alternations lie on disk as the run
-    before left them, until their stages come: `alternations` has them, `history` does not.
+    before left them, until their stages come: `alternations` has them, `history` has none that lie
+    behind the stage that runs.
 
     Parameters
     ----------

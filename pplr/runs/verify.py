@@ -3,7 +3,7 @@
 import contextlib
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from pplr.settings.schedule import INIT, load_schedule
 from pplr.settings.tracking import (
     files_of_output,
     is_sound,
+    md5_of,
     recorded_outputs,
     repository,
     sound_beginning,
@@ -63,10 +64,11 @@ def find_faults(paths: RunPaths) -> Iterator[Fault]:
     """
     names = (INIT, *load_schedule(paths.schedule).alternations)
     outputs = [path for path in paths.outputs(names) if path.exists() and path != paths.timings]
-    yield from _damaged_outputs(outputs)
-    yield from _jams(paths)
     with repository(paths.root) as repo:
         cache = Path(repo.cache.local.path) if repo else None
+    recorded = {paths.root / path: digest for _, path, digest in recorded_outputs(paths.lock)}
+    yield from _damaged_outputs(outputs, recorded, cache)
+    yield from _jams(paths)
     if cache is not None:
         yield from _damaged_objects(cache, _made_by_stages(paths.lock, cache))
         yield from _empty_runs(cache.parents[1] / "runs")
@@ -109,25 +111,48 @@ def _runs_a_stage(folder: Path) -> bool:
     return False
 
 
-def _damaged_outputs(outputs: list[Path]) -> Iterator[Fault]:
-    """Yield the outputs whose bytes are not those that were written."""
+def _damaged_outputs(
+    outputs: list[Path], recorded: Mapping[Path, str], cache: Path | None
+) -> Iterator[Fault]:
+    """Yield the outputs whose bytes are not those that were written.
+
+    What a folder holds, its list says; what a file without a checksum of its own is, dvc.lock.
+    """
     for path in track(outputs, total=len(outputs), what="reading outputs"):
         try:
             if path.is_dir():
-                yield from _faults_of_folder(path)
+                listed = files_of_output(cache, recorded.get(path, "")) if cache else {}
+                yield from _faults_of_folder(path, listed)
             elif path.parent.parent.name == "results":
                 read_json(path)
+            elif path in recorded and md5_of(path) != recorded[path]:
+                yield Fault(path, "its content is not what dvc.lock records")
         except PplrError as error:
             yield Fault(path, str(error.value))
 
 
-def _faults_of_folder(path: Path) -> Iterator[Fault]:
-    """Yield one fault of a damaged folder, which cannot be removed where it holds other files."""
-    folders = [path, *sorted(other.parent for other in path.glob(f"*/{CHECKSUMS}"))]
-    found = [fault for folder in folders for fault in folder_faults(folder, whole=True)]
-    if found:
-        name, problem, _ = found[0]
-        yield Fault(path, f"{name}: {problem}", not any(is_extra for _, _, is_extra in found))
+def _faults_of_folder(path: Path, listed: Collection[str]) -> Iterator[Fault]:
+    """Yield one fault of a damaged folder, which cannot be removed where it may hold other files.
+
+    Where its own list is damaged or gone, DVC's says which files are a stage's.
+    """
+    found = []
+    knows_others = True
+    for folder in [path, *sorted(other.parent for other in path.glob(f"*/{CHECKSUMS}"))]:
+        try:
+            found += list(folder_faults(folder, whole=True))
+        except PplrError as error:
+            found.append((CHECKSUMS, str(error.value), False))
+            knows_others = False
+    if not found:
+        return
+    name, problem, _ = found[0]
+    knows_others &= not any(name.endswith(f"/{CHECKSUMS}") for name, _, _ in found)
+    others = any(is_extra for _, _, is_extra in found)
+    if not knows_others:
+        there = (str(file.relative_to(path)) for file in path.rglob("*") if not file.is_dir())
+        others = any(file not in listed for file in there)
+    yield Fault(path, f"{name}: {problem}", removable=not others)
 
 
 def _jams(paths: RunPaths) -> Iterator[Fault]:
@@ -173,9 +198,16 @@ def _made_by_stages(lock: Path, cache: Path) -> set[str]:
 
 
 def _empty_runs(runs: Path) -> Iterator[Fault]:
-    """Yield what of the record of runs is empty: DVC stops there with an error of Python's."""
-    for path in sorted(runs.rglob("*")):
-        if path.is_dir() and not any(path.iterdir()):
-            yield Fault(path, "an empty folder, left by a killed DVC")
-        elif path.is_file() and path.stat().st_size == 0:
-            yield Fault(path, "an empty file, left by a killed DVC")
+    """Yield the folders of the record of runs that hold nothing: DVC stops there.
+
+    An empty file alone it removes itself, and the folder that is left then stops it.
+    """
+    for group in sorted(runs.glob("*")):
+        keys = sorted(group.glob("*")) if _holds_anything(group) else [group]
+        for folder in keys:
+            if folder.is_dir() and not _holds_anything(folder):
+                yield Fault(folder, "an empty folder, left by a killed DVC")
+
+
+def _holds_anything(folder: Path) -> bool:
+    return any(path.is_file() and path.stat().st_size for path in folder.rglob("*"))

@@ -193,7 +193,7 @@ def image_page(look: Look, name: str, row: int) -> Context:
     lists = {"global": look.array(name, "ranked_list")[row][:k].tolist()}
     by_part = look.row(name, "ranked_lists", row)
     for part, ranked in enumerate(() if by_part is None else by_part.tolist(), start=1):
-        lists[f"part {part}"] = ranked
+        lists[f"part {part}"] = ranked[:k]
     shared = set(lists["global"])
     spaces = []
     for space, ranked in lists.items():
@@ -270,7 +270,7 @@ def _timing(look: Look) -> tuple[Context, str]:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None or value == "" else float(value)
+    return None if value is None else float(value)
 
 
 def _cell(value: Any) -> str:

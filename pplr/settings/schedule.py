@@ -71,7 +71,9 @@ def load_schedule(path: Path) -> Schedule:
     chain = dict(zip(names, [INIT, *names[:-1]], strict=True))
     if names != [f"{epoch:02d}" for epoch in range(len(names))] or values["alternations"] != chain:
         allowed = 'a chain of quoted two-digit names: {"00": init, "01": "00", …}'
-        raise _schedule_error(allowed, key="alternations", value=names, where=where)
+        raise _schedule_error(
+            allowed, key="alternations", value=values["alternations"], where=where
+        )
     evaluated = [str(name) for name in values["evaluated"]]
     valid = {INIT, names[-1]} <= set(evaluated) <= {INIT, *names}
     if not valid or len(set(evaluated)) < len(evaluated):

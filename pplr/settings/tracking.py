@@ -108,11 +108,14 @@ def is_sound(cached: Path) -> bool:
 
     DVC itself trusts an object that is read-only.
     """
-    if not cached.is_file():
-        return False
-    with cached.open("rb") as file:
-        digest = hashlib.file_digest(file, "md5").hexdigest()
-    return digest == cached.parent.name + cached.name.removesuffix(".dir")
+    name = cached.parent.name + cached.name.removesuffix(".dir")
+    return cached.is_file() and md5_of(cached) == name
+
+
+def md5_of(path: Path) -> str:
+    """Return the MD5 of a file, by which DVC knows it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def cached_object(cache: Path, digest: str) -> Path:

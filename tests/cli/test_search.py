@@ -1,12 +1,18 @@
 """`pplr search` at the command line."""
 
 import json
+import struct
+import zlib
 
 import pytest
 from PIL import Image
 
 from tests.inference.people import BROKEN, draw_people
 from tests.tiny import working_in
+
+_IHDR = b"IHDR" + struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+HUGE = b"\x89PNG\r\n\x1a\n\0\0\0\r" + _IHDR + struct.pack(">I", zlib.crc32(_IHDR))
+HUGE += b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
 
 
 @pytest.fixture
@@ -60,6 +66,7 @@ def test_nothing_near(search, people, tmp_path):
         ({"--gallery": "empty"}, "There are no images in the folder.\n"),
         ({"--draw": "q.png"}, "The picture cannot be drawn there.\n"),
         ({"--draw": "q.gif"}, "The picture cannot be drawn there.\n"),
+        ({"--draw": "huge.png"}, "The picture cannot be drawn there.\n"),
     ],
 )
 def test_mistakes_end_in_one_message(search, tmp_path, changes, text):
@@ -67,6 +74,7 @@ def test_mistakes_end_in_one_message(search, tmp_path, changes, text):
     (tmp_path / "broken.png").write_bytes(BROKEN)
     Image.new("RGB", (9, 9)).save(tmp_path / "q.png")
     before = (tmp_path / "q.png").read_bytes()
+    (tmp_path / "huge.png").write_bytes(HUGE)
     words = {"--query": "q.png", "--gallery": "empty"} | changes
     code, out, err = search(*(x for key, name in words.items() for x in (key, tmp_path / name)))
     assert (code, out) == (1, "")

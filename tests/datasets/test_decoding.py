@@ -207,10 +207,11 @@ def test_a_split_of_broken_images_alone_is_not_advised_to_be_skipped(number, ski
 
 
 def test_broken_images_are_skipped_and_told(capsys):
-    broken = {"train": [broken_image(0, "cut")], "query": [broken_image(3, "empty")]}
+    broken = {"train": [broken_image(0, "cut\n\x1b[2J")], "query": [broken_image(3, "empty")]}
     check_decoded(broken, {"train": 2, "query": 2}, skip=True)
     told = capsys.readouterr().out
     indent = " " * 11
-    assert told == (
-        f"left out: 2 images that cannot be decoded\n{indent}0.jpg: cut\n{indent}3.jpg: empty\n"
+    assert told == (  # and no name or problem moves the cursor
+        "left out: 2 images that cannot be decoded\n"
+        f"{indent}0.jpg: cut\\n\\x1b[2J\n{indent}3.jpg: empty\n"
     )

@@ -181,6 +181,9 @@ def test_equals_scikit_learn_without_ties():
 def test_no_valid_query():
     with pytest.raises(DataError, match=r"No query has a correct image(.|\n)*1 queries, 2 gallery"):
         one_query([0.1, 0.2], [2, 3], [1, 1])
+    none = np.empty(0, np.int64)
+    with pytest.raises(DataError, match="0 queries, 1 gallery"):
+        retrieval_metrics_in_blocks([], none, np.ones(1), none, np.ones(1))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

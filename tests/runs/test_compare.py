@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from pplr.errors import DataError, MissingInputError, SettingError
 from pplr.runs.compare import MEASURES, PIECES, beyond, compare_alternations, compare_runs
+from pplr.runs.comparison_words import format_comparison
 from pplr.runs.differences import DIFFERENCES
 from pplr.runs.sides import compare_sides, read_pieces, read_tolerances
 from pplr.storage.arrays import read_arrays, read_digest, write_arrays
@@ -164,10 +165,42 @@ def test_what_one_lacks_is_said(run, copy):
     assert beyond(comparison, {}) == []
 
 
+def of_other_images(split):
+    """Give a split the digest of another table of images."""
+    path = split / "zarr.json"
+    path.write_text(path.read_text().replace(read_digest(split), "0" * 64))
+    write_checksums(split)
+
+
+def test_another_gallery_is_not_compared_row_by_row(run, copy):
+    bump_ranking(copy)
+    of_other_images(copy.paths.split("gallery"))
+    comparison = compare_runs(run, copy)
+    assert comparison.not_compared == [
+        "gallery of dataset: other images",
+        "ranking of init: the two have other gallery images",
+    ]
+    assert comparison.rows["init"]["mAP"] == 0
+
+
+def test_what_only_one_could_evaluate_is_said(run, copy):
+    path = copy.paths.evaluation("01")
+    values = read_json(path)
+    write_json(path, dict.fromkeys(values, None) | {"num_valid_queries": 0})
+    comparison = compare_runs(run, copy, ("evaluation",))
+    assert comparison.not_compared == ["evaluation of 01: no query had a correct image in B"]
+
+
+def test_nothing_compared_is_not_called_the_same(run, copy):
+    for name in ("00", "01"):
+        shutil.rmtree(copy.paths.arrays(name, "features"))
+    comparison = compare_runs(copy, copy, ("features",))
+    assert comparison.not_compared == ["all that was asked for: neither has any of it"]
+    assert format_comparison(comparison, []).endswith("\nnothing could be compared")
+
+
 def test_runs_of_other_images_are_refused(run, copy):
-    path = copy.paths.split("train") / "zarr.json"
-    path.write_text(path.read_text().replace(read_digest(copy.paths.split("train")), "0" * 64))
-    write_checksums(copy.paths.split("train"))
+    of_other_images(copy.paths.split("train"))
     with pytest.raises(DataError, match="other training images"):
         compare_runs(run, copy)
 

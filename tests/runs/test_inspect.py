@@ -42,6 +42,15 @@ def test_a_run_in_progress(copy):
     assert inspect_image(copy, 0)["alternation"] == "00"
 
 
+def test_an_image_while_the_agreement_is_computed(copy):
+    shutil.rmtree(copy.paths.arrays("01", "agreement"))
+    facts = inspect_image(copy, 7)
+    assert (facts["alternation"], list(facts["neighbours"])) == ("01", ["global"])
+    before = image_words(facts).split("\n\n")[1].splitlines()
+    assert before[0].split()[:5] == ["alternation", "cluster", *["agreement", "1", "agreement"]]
+    assert len(before[1].split()) > 4  # of 00
+
+
 def test_an_alternation(run):
     facts = inspect_alternation(run, "01", extremes=3)
     labels = run.alternation("01").pseudo_labels[:]

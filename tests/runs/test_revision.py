@@ -104,6 +104,7 @@ def test_what_the_cache_lacks_is_as_if_not_made(repository, tmp_path):
         ("HEAD:params.yaml", "no such revision"),
         ("HEAD^{tree}", "no such revision"),
         ("\udcff", "no such revision"),
+        ("..", "no such revision"),
     ],
 )
 def test_revisions_that_are_not_there(repository, revision, text):

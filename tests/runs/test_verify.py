@@ -22,6 +22,7 @@ stages:
     outs:
       - data/models/00
       - data/results/training/00.json
+      - data/history.csv
 """
 
 
@@ -32,7 +33,7 @@ def dvc(*arguments):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A repository with two outputs, both in DVC's cache; each test takes a copy."""
+    """A repository with three outputs, all in DVC's cache; each test takes a copy."""
     folder = tmp_path_factory.mktemp("finished") / "repository"
     kept = RunPaths(folder / "kept")
     model = kept.model("00")
@@ -41,6 +42,7 @@ def finished(tmp_path_factory):
     write_json(model / "settings.json", {"height": 64})
     write_checksums(model)
     write_json(kept.training("00"), {"loss": 0.5})
+    kept.history.write_text("alternation\ninit\n")
     (folder / "dvc.yaml").write_text(PIPELINE)
     write_settings(folder, tiny_params(), tiny_schedule())
     with working_in(folder):
@@ -84,6 +86,7 @@ def test_a_sound_run_has_no_faults(paths):
             "weights.safetensors: its content is not what was written",
         ),
         ("data/results/training/00.json", "data/results/training/00.json", "its values are not"),
+        ("data/history.csv", "data/history.csv", "its content is not what dvc.lock records"),
     ],
 )
 def test_a_flipped_bit_of_an_output(paths, file, output, problem):
@@ -97,7 +100,23 @@ def test_a_missing_file_and_a_missing_list(paths):
     (paths.model("00") / "settings.json").unlink()
     assert found(paths) == [("data/models/00", "settings.json: the file is missing", True)]
     (paths.model("00") / "checksums.json").unlink()
-    assert found(paths) == [("data/models/00", "the file is missing", True)]
+    assert found(paths) == [("data/models/00", "checksums.json: the file is missing", True)]
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_file_of_ones_own_keeps_a_folder_whose_list_is_damaged(paths, content):
+    (paths.model("00") / "notes.txt").write_text("mine")
+    (paths.model("00") / "checksums.json").unlink()
+    if content:
+        (paths.model("00") / "checksums.json").write_text(content)
+    ((path, said, removable),) = found(paths)
+    assert (path, removable) == ("data/models/00", False)
+    assert said.startswith("checksums.json: ")
+    (paths.model("00") / "notes.txt").unlink()
+    ((path, _, removable),) = found(paths)
+    assert (path, removable) == ("data/models/00", True)  # DVC's list has all that is there
+    shutil.rmtree(paths.root / ".dvc/cache/files")
+    assert found(paths)[0][2] is False  # nobody knows
 
 
 def test_a_file_of_ones_own_keeps_its_folder(paths):
@@ -108,7 +127,7 @@ def test_a_file_of_ones_own_keeps_its_folder(paths):
 
 def test_every_object_of_the_cache(paths):
     objects = [p for p in (paths.root / ".dvc/cache/files/md5").rglob("*") if p.is_file()]
-    assert len(objects) == 5  # three files of the model, their list, and the losses
+    assert len(objects) == 6  # three files of the model, their list, the losses, the history
     for path in objects:
         content = path.read_bytes()
         flip(path)
@@ -162,11 +181,15 @@ def test_nothing_is_removed_while_a_stage_of_another_dvc_runs(paths):
 def test_what_a_killed_dvc_leaves(paths, content):
     (paths.root / ".dvc/tmp/rwlock").write_text(content)
     paths.lock.write_text("")
-    (paths.root / ".dvc/cache/runs/ab/abc").mkdir(parents=True)
+    for name in ("ab/abc", "cd/cde", "cd/full"):
+        (paths.root / ".dvc/cache/runs" / name).mkdir(parents=True)
+    (paths.root / ".dvc/cache/runs/cd/cde/value").touch()  # DVC removes it, and the folder is empty
+    (paths.root / ".dvc/cache/runs/cd/full/value").write_text("cmd: true\n")
     assert [path for path, _, _ in found(paths)] == [
         "dvc.lock",
         ".dvc/tmp/rwlock",
-        ".dvc/cache/runs/ab/abc",
+        ".dvc/cache/runs/ab",
+        ".dvc/cache/runs/cd/cde",
     ]
     assert all(removable for _, _, removable in found(paths))
 

@@ -182,6 +182,7 @@ def test_a_run_in_progress_is_shown_as_far_as_it_is(copy, tiny_run, tmp_path):
     copy.paths.arrays("01", "clusters").rename(kept)
     with served(copy) as ask:
         assert "Not finished" in ask("/").text
+        assert "The result is" not in ask("/").text
         assert "data-progress" in ask("/").text
         before = ask("/progress").text
         assert "not clustered" in before

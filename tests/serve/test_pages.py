@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from pplr.figures.masked import darkened
+from pplr.runs import open_run
 from pplr.runs.differences import label_changes
 from pplr.serve import pages
 from pplr.serve.look import Look
@@ -105,6 +106,15 @@ def test_an_image(ask, run):
     for name in ("00", "01"):
         label = labels_of(run, name)[7]
         assert f'<a href="/alternation/{name}/cluster/{label}">cluster {label}</a>' in text
+
+
+def test_all_lists_of_an_image_have_the_k_of_now(copy):
+    params = copy.paths.params.read_text()
+    copy.paths.params.write_text(params.replace("\nk: 5", "\nk: 3"))
+    with served(open_run(copy.paths.root)) as ask:
+        sections = ask("/alternation/01/image/7").text.split("<section>")[1:]
+    assert [len(rows_of(section)) for section in sections] == [3, 3, 3, 3]
+    assert all("of 3 shared" in section for section in sections[1:])
 
 
 def test_pictures_are_the_packed_images(ask, run):

@@ -5,7 +5,13 @@ import pytest
 
 from pplr.errors import DataError
 from pplr.storage import checksums
-from pplr.storage.checksums import check_folder, file_checksum, read_checksums, write_checksums
+from pplr.storage.checksums import (
+    check_folder,
+    file_checksum,
+    folder_faults,
+    read_checksums,
+    write_checksums,
+)
 from tests.packing import files_below
 
 FILES = {"a.json": b"{}", "b/c/0": b"x" * 1000, "b/d": b""}
@@ -82,6 +88,8 @@ def test_a_folder_with_a_list_of_its_own_is_one_file(folder):
     check_folder(folder, whole=True)
     (folder / "b/checksums.json").write_text("{}")
     assert "`b/checksums.json` cannot be read" in refusal(folder)
+    (folder / "b/checksums.json").unlink()  # nobody knows what else belongs into b
+    assert [name for name, _, _ in folder_faults(folder, whole=True)] == ["b/checksums.json"]
 
 
 @pytest.mark.parametrize(
