@@ -18,11 +18,16 @@ _ALLOWED_IN_COLUMN = {
 # --- folders, lists and tables -------------------------------------------------------------
 
 
+def no_folder(path: Path) -> str:
+    """Return in words that a path is no folder."""
+    return "This is a file, and no folder." if path.exists() else "There is no such folder."
+
+
 def no_images(root: Path) -> MissingInputError:
     """Return the error for a folder without images, or that is not there."""
     return _missing(
         root,
-        "There are no images in the folder." if root.is_dir() else "There is no such folder.",
+        "There are no images in the folder." if root.is_dir() else no_folder(root),
         allowed=f"a folder of images ({' '.join(sorted(SUFFIXES))}), in folders of its own or not",
         next_step="name the folder of the images",
     )
@@ -104,7 +109,7 @@ def not_one_table(root: Path, tables: Sequence[Path]) -> MissingInputError:
     found = f"There are {len(tables)} tables in the folder{names}."
     return _missing(
         root,
-        found if root.is_dir() else "There is no such folder.",
+        found if root.is_dir() else no_folder(root),
         allowed="a folder with one .csv or .parquet file, whose paths start there",
         next_step="give the folder of the table with --data-dir; keep other tables elsewhere",
     )

@@ -112,7 +112,7 @@ def undecodable(path: Path, error: Exception, formats: Sequence[str]) -> DataErr
         where=str(path),
         value=reason,
         allowed=f"a whole file of {', '.join(formats)}",
-        next_step="copy the file anew from the data set, or delete it",
+        next_step="copy the file anew, or delete it",
     )
 
 
@@ -178,11 +178,10 @@ def check_decoded(
     if emptied:
         what = f"No image of {' and '.join(emptied)} can be decoded."
         next_step = "replace these files; `skip_broken` does not leave out a whole split"
-    elif len(errors) == 1:
-        raise errors[0]
     else:
-        what = f"{len(errors)} images cannot be decoded."
-        next_step = "replace or remove these files, or set `skip_broken: true`"
+        count = "An image" if len(errors) == 1 else f"{len(errors)} images"
+        what = f"{count} cannot be decoded."
+        next_step = "replace or remove what is named, or set `skip_broken: true`"
     raise DataError(
         what=what,
         where="the folder of the images",

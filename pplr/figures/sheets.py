@@ -14,7 +14,7 @@ from PIL import Image
 from pplr.figures.choosing import evenly
 from pplr.figures.masked import BAR, darkened, scaled
 from pplr.figures.tiles import GAP, MARKED, RIGHT, WRONG, Strip, Tile, draw_strips
-from pplr.printing import printable
+from pplr.printing import drawable
 from pplr.runs.clusters import ClusterSummary, summarize_clusters
 from pplr.runs.pieces import Split
 from pplr.runs.run import Run
@@ -187,7 +187,7 @@ def _read(array: Any) -> NDArray[Any]:
 
 def _path(path: str) -> str:
     """Return the path of an image, of a long one the end."""
-    words = printable(path)
+    words = drawable(path)
     return words if len(words) <= LONGEST else f"…{words[1 - LONGEST :]}"
 
 

@@ -12,6 +12,7 @@ from pplr.figures.tiles import MARKED, Strip, Tile, draw_strips
 from pplr.inference.checks import DRAWN_BY
 from pplr.inference.search import Answer, Gallery
 from pplr.inference.search_words import nothing_near
+from pplr.printing import drawable
 from pplr.storage.replacing import replacing
 
 TILE_HEIGHT, MIN_WIDTH = 224, 76  # pixels
@@ -43,7 +44,8 @@ def draw_sheet(answers: Sequence[Answer], gallery: Gallery, size: tuple[int, int
 
 def _strip(answer: Answer, gallery: Gallery) -> Strip:
     query = Tile(_picture(answer.query), ("query",), frame=MARKED)
-    title = f"{answer.query.name}: the nearest of {len(gallery)} images of {gallery.folder.name}"
+    name, folder = drawable(answer.query.name), drawable(gallery.folder.name)
+    title = f"{name}: the nearest of {len(gallery)} images of {folder}"
     nearest = [
         Tile(_picture(gallery.folder / match.path), (str(rank), f"{match.distance:.3f}"))
         for rank, match in enumerate(answer.matches, start=1)

@@ -53,15 +53,20 @@ def check_run(folder: Path) -> None:
 
 
 def unknown_name(
-    name: object, *, kind: str, there: Iterable[str], where: Path
+    name: object, *, kind: str, there: Iterable[str], where: Path, fetched: bool = True
 ) -> MissingInputError:
-    """Return the error for an alternation, a model or a split that is not there."""
+    """Return the error for an alternation, a model or a split that is not there.
+
+    Of a revision not all of which is in DVC's cache, it may only not be `fetched`.
+    """
     return MissingInputError(
         what=f"There is no such {kind}.",
         where=str(where),
         value=name,
         allowed=" | ".join(there) or "none yet",
-        next_step="name one that is there, or run `dvc repro`, which makes what is scheduled",
+        next_step="name one that is there, or run `dvc repro`, which makes what is scheduled"
+        if fetched
+        else "name one that is there, or fetch the revision: `dvc fetch --all-commits`",
     )
 
 
@@ -92,9 +97,9 @@ def no_history(path: Path) -> MissingInputError:
     return MissingInputError(
         what="There is no history yet.",
         where=str(path),
-        value="no such file",
-        allowed="the table that the last stage of the pipeline writes",
-        next_step="run `dvc repro`, or `dvc pull` where a remote has the run",
+        value="no such file, and no images yet",
+        allowed="a run whose images are prepared; its history grows from then on",
+        next_step="run `dvc repro`, or wait for the one that runs; `dvc pull` if a remote has it",
     )
 
 

@@ -58,7 +58,8 @@ def link_revision(root: Path, revision: str, folder: Path) -> list[str]:
         elif target != paths.metrics:
             raise revision_without_run(revision, root, target.name)
     recorded = {path: digest for _, path, digest in recorded_outputs(paths.lock)}
-    recorded.pop(paths.metrics.name, None)  # in git
+    for same in (paths.metrics, paths.checked):  # one is in git, the other the same in every run
+        recorded.pop(str(same.relative_to(folder)), None)
     missing = [path for path in recorded if not _link(cache, recorded[path], folder, path)]
     if len(missing) == len(recorded):
         raise nothing_cached(revision, cache)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pplr.errors import MissingInputError
 from pplr.runs.checks import check_run, unknown_name
 from pplr.runs.history import Row, history_rows
 from pplr.runs.pieces import Alternation, Model, Split
@@ -104,7 +105,7 @@ class Run:
         """
         there = self.alternations
         if name not in there:
-            raise unknown_name(name, kind="alternation", there=there, where=self.paths.root)
+            raise self._unknown(name, "alternation", there)
         return Alternation(self.paths, name)
 
     def split(self, name: str) -> Split:
@@ -117,8 +118,12 @@ class Run:
         """Return the model `init`, or the one after an alternation."""
         there = self.models
         if name not in there:
-            raise unknown_name(name, kind="model", there=there, where=self.paths.root)
+            raise self._unknown(name, "model", there)
         return Model(name, self.paths.model(name))
+
+    def _unknown(self, name: str, kind: str, there: Sequence[str]) -> MissingInputError:
+        root, fetched = self.paths.root, not self.missing
+        return unknown_name(name, kind=kind, there=there, where=root, fetched=fetched)
 
     @property
     def timing(self) -> dict[str, dict[str, dict[str, Any]]]:

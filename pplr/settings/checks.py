@@ -293,6 +293,6 @@ def _check_exists(path: Path, *, where: str, kind: str) -> None:
             what="An input of the pipeline is missing.",
             where=where,
             value=f"{path}, {problem}",
-            allowed="a file or folder that is there",
+            allowed="a file that is there" if kind == "weights" else "a folder that is there",
             next_step="name what is there: `pplr configure … --data-dir PATH --set weights=PATH`",
         )

@@ -91,6 +91,13 @@ def test_what_the_cache_lacks_is_as_if_not_made(repository, tmp_path):
     assert "features" not in one.alternation("00").there
     comparison = compare_runs(one, open_run(copy))
     assert comparison.not_compared == ["features of 00: only in B"]
+    for name in ("features", "clusters", "agreement"):  # all of an alternation
+        group = open_run(copy, revision="one").paths.arrays("00", name)
+        for target in [path.readlink() for path in group.rglob("*") if path.is_symlink()]:
+            target.unlink(missing_ok=True)
+    one.paths.training("00").unlink()
+    with pytest.raises(MissingInputError, match="dvc fetch --all-commits"):
+        open_run(copy, revision="one").alternation("07")
     shutil.rmtree(copy / ".dvc" / "cache")
     with pytest.raises(MissingInputError, match="fetch"):
         open_run(copy, revision="one")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import zarr
 
-from pplr.printing import printable
+from pplr.printing import drawable, printable
 from pplr.runs import open_run
 from pplr.storage.checksums import write_checksums
 from tests.fresh_imports import brought
@@ -216,6 +216,7 @@ def test_serving_imports_no_training_and_no_torch():
     assert brought(["import pplr.serve.app"], unwanted) == [[]]
 
 
-def test_printable():
+def test_printable_and_drawable():
     assert printable("a b é") == "a b é"
     assert printable("a\nb\u202e") == "a\\nb\\u202e"
+    assert drawable("a b é\n") == "a b \\xe9\\n"
