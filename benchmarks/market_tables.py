@@ -229,7 +229,7 @@ def print_differences(values: Values, refined: str, baseline: str, names: list[s
                 each = f"{mean(found):+.{decimals}f} ± {error:.{decimals}f} ({each})"
             cells.append(each)
         lines.append(f"{figure} | {' | '.join(cells)}")
-    title = f"{refined} less {baseline}: mean ± its standard error (by seed), {len(seeds)} pairs"
+    title = f"{refined} less {baseline}: mean ± its standard error (by seed); pairs: {len(seeds)}"
     table(title, " | ".join(("", *names)), lines)
 
 
