@@ -156,6 +156,13 @@ def test_images_by_row_and_by_path(run):
         find_image(run, "48")
 
 
+def test_a_whole_path_is_not_the_end_of_another(run, monkeypatch):
+    paths = np.array(["a/x.jpg", "x.jpg", *map(str, range(46))], object)
+    monkeypatch.setattr("pplr.runs.pieces.Split.paths", property(lambda _: paths))
+    assert find_image(run, "x.jpg") == 1
+    assert find_image(run, "a/x.jpg") == 0
+
+
 def test_a_path_cannot_move_the_cursor(run):
     facts = inspect_image(run, 0)
     facts["path"] = facts["images"][0]["path"] = "a\x1b[2J\nb.jpg"

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import pplr.runs.revision as revision_module
 from pplr.errors import MissingInputError
 from pplr.runs import open_run
 from pplr.runs.compare import beyond, compare_runs
@@ -117,6 +118,17 @@ def test_what_the_cache_lacks_is_as_if_not_made(repository, tmp_path):
 def test_revisions_that_are_not_there(repository, revision, text):
     with pytest.raises(MissingInputError, match=text):
         open_run(repository, revision=revision)
+
+
+@pytest.mark.parametrize("output", ["../evil", "data/../../evil", "{tmp_path}/evil"])
+def test_an_output_outside_is_as_if_not_cached(tmp_path, output):
+    cache, folder = tmp_path / "cache", tmp_path / "run"
+    (cache / "ab").mkdir(parents=True)
+    (cache / "ab" / "cd").touch()
+    folder.mkdir()
+    assert not revision_module._link(cache, "abcd", folder, output.format(tmp_path=tmp_path))
+    assert not (tmp_path / "evil").is_symlink()
+    assert revision_module._link(cache, "abcd", folder, "data/good")
 
 
 def test_a_revision_without_a_run(repository):
