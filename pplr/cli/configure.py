@@ -64,10 +64,10 @@ def configure(
         print(f"warning: {line}", file=sys.stderr)
     counts = {name: len(table) for name, table in tables.items()}
     _tell_of_disk(params, settings.schedule, counts)
-    epochs = len(settings.schedule.alternations)
+    words = f"{dataset}, {len(settings.schedule.alternations)} epochs"
     with locked(RunPaths().pipeline):  # two at once would leave one's params.yaml, other's schedule
         changes = find_changes(settings)
-        print(f"params.yaml and schedule.yaml: {dataset}, {epochs} epochs")
+        print(f"params.yaml and schedule.yaml: {words}")
         for line in changes.lines:
             print(f"  {line}", flush=True)  # before it is done
         if not dry_run:

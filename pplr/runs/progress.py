@@ -1,7 +1,6 @@
 """How far a run is, and its history as a table: words for people, that no stage depends on."""
 
 import csv
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from pplr.errors import MissingInputError
 from pplr.runs.checks import check_table
 from pplr.runs.history import STEPS, Row, format_csv, steps_done
 from pplr.settings.schedule import INIT, Schedule
+from pplr.settings.tracking import md5_of
 from pplr.storage.arrays import read_digest
 from pplr.storage.checks import damaged
 from pplr.storage.layout import RunPaths
@@ -97,7 +97,7 @@ def read_history(path: Path, recorded: str = "") -> list[dict[str, str]]:
     DataError
         It is no such table, or not the one that is recorded.
     """
-    if recorded and hashlib.md5(path.read_bytes()).hexdigest() != recorded:
+    if recorded and md5_of(path) != recorded:
         raise damaged(path.name, path, "its content is not what dvc.lock records")
     try:
         with path.open(newline="", encoding="utf-8") as file:

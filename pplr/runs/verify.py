@@ -70,7 +70,7 @@ def find_faults(paths: RunPaths) -> Iterator[Fault]:
     yield from _damaged_outputs(outputs, recorded, cache)
     yield from _jams(paths)
     if cache is not None:
-        yield from _damaged_objects(cache, _made_by_stages(paths.lock, cache))
+        yield from _damaged_objects(cache, _made_by_stages(recorded.values(), cache))
         yield from _empty_runs(cache.parents[1] / "runs")
 
 
@@ -137,21 +137,18 @@ def _faults_of_folder(path: Path, listed: Collection[str]) -> Iterator[Fault]:
     Where its own list is damaged or gone, DVC's says which files are a stage's.
     """
     found = []
-    knows_others = True
     for folder in [path, *sorted(other.parent for other in path.glob(f"*/{CHECKSUMS}"))]:
         try:
             found += list(folder_faults(folder, whole=True))
         except PplrError as error:
             found.append((CHECKSUMS, str(error.value), False))
-            knows_others = False
     if not found:
         return
-    name, problem, _ = found[0]
-    knows_others &= not any(name.endswith(f"/{CHECKSUMS}") for name, _, _ in found)
     others = any(is_extra for _, _, is_extra in found)
-    if not knows_others:
+    if any(Path(name).name == CHECKSUMS for name, _, _ in found):
         there = (str(file.relative_to(path)) for file in path.rglob("*") if not file.is_dir())
         others = any(file not in listed for file in there)
+    name, problem, _ = found[0]
     yield Fault(path, f"{name}: {problem}", removable=not others)
 
 
@@ -189,10 +186,10 @@ def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
             yield Fault(path, problem if is_ours else f"{problem}; no stage has made it", is_ours)
 
 
-def _made_by_stages(lock: Path, cache: Path) -> set[str]:
-    """Return the digests of the objects that outputs in dvc.lock consist of."""
-    made = {digest for _, _, digest in recorded_outputs(lock)}
-    for digest in list(made):
+def _made_by_stages(recorded: Collection[str], cache: Path) -> set[str]:
+    """Return the digests of the objects that outputs of these digests consist of."""
+    made = set(recorded)
+    for digest in recorded:
         made.update(files_of_output(cache, digest).values())
     return made
 
