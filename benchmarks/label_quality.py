@@ -7,7 +7,8 @@ alternation, and of the predictions of those named (all unless named; each takes
 training images).
 
 A cluster speaks for the identity that most of its images have. A pseudo-label or a prediction is
-right where the cluster it names speaks for the image's own identity.
+right where the cluster it names speaks for the image's own identity; several clusters may speak for
+one identity. Outliers and images without a known identity are left out.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from benchmarks.measuring import table
+from pplr.losses import part_guided_labels
 from pplr.network.checkpoint import read_model
 from pplr.network.classifiers import read_classifiers
 from pplr.network.model import ReIDModel, classify
@@ -70,7 +72,7 @@ def agreement_figures(
     pseudo_labels
         (N,) int32, -1 for outliers.
     pids
-        (N,) int32 true identities.
+        (N,) int32 true identities, -1 unknown.
 
     Returns
     -------
@@ -78,7 +80,7 @@ def agreement_figures(
         `right`, the share of right labels, and `auc` for each part and for the mean over parts:
         the probability that a right label has more agreement than a wrong one (0.5 is chance).
     """
-    kept = pseudo_labels >= 0
+    kept = (pseudo_labels >= 0) & (pids >= 0)
     right = (majority_identities(pseudo_labels, pids)[pseudo_labels] == pids)[kept]
     figures = [Figure("right", "pseudo-labels", float(right.mean()))]
     scores = {"mean": agreement.mean(axis=1)}
@@ -88,6 +90,51 @@ def agreement_figures(
             Figure("auc", of, float(roc_auc_score(right, values[kept])))
             for of, values in scores.items()
         ]
+    return figures
+
+
+def refined_figures(
+    classes: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    pseudo_labels: NDArray[np.int32],
+    agreement: NDArray[np.float32],
+    pids: NDArray[np.int32],
+) -> list[Figure]:
+    """Return how right the labels are that the epoch trained on, of the images it drew.
+
+    Parameters
+    ----------
+    classes, weights
+        (N,3) int32 and float32, as of `pplr.training.refined.RefinedLabels`.
+    pseudo_labels, agreement, pids
+        As of `agreement_figures`.
+
+    Returns
+    -------
+    list
+        `refined`, the mean weight that a label has on right clusters, among its three classes of
+        most weight: of `all`, of images whose pseudo-label is `right` (1 unrefined), and of those
+        where it is `wrong` (0 unrefined). `refined right`, the share of images whose class of most
+        weight is right. By tenth of the mean agreement, lowest first, `decile refined` of the
+        wrong ones.
+    """
+    drawn = np.flatnonzero((classes[:, 0] >= 0) & (pids >= 0))
+    majority = majority_identities(pseudo_labels, pids)
+    own = (majority[classes[drawn]] == pids[drawn, None]) & (classes[drawn] >= 0)  # (n,3)
+    mass = (weights[drawn] * own).sum(axis=1)
+    right = majority[pseudo_labels[drawn]] == pids[drawn]
+    figures = [
+        Figure("refined", "all", float(mass.mean())),
+        Figure("refined right", "all", float(own[:, 0].mean())),
+    ]
+    for of, chosen in (("right", right), ("wrong", ~right)):
+        if chosen.any():
+            figures.append(Figure("refined", of, float(mass[chosen].mean())))
+    order = agreement[drawn].mean(axis=1).argsort(kind="stable")
+    for group, rows in enumerate(np.array_split(order, NUM_GROUPS), start=1):
+        wrong = rows[~right[rows]]
+        if wrong.size:
+            figures.append(Figure("decile refined", str(group), float(mass[wrong].mean())))
     return figures
 
 
@@ -108,7 +155,7 @@ def prediction_figures(
     agreement
         (N,P) in [0,1].
     pids
-        (N,) int32 true identities.
+        (N,) int32 true identities, -1 unknown.
 
     Returns
     -------
@@ -117,15 +164,16 @@ def prediction_figures(
         the largest probability; `entropy`, over log C; `right`, the share of images whose likeliest
         cluster is right; `mass`, the mean probability on right clusters. By decile of the mean
         agreement, lowest first: `decile agreement`, and of the images in it the shares `decile
-        labels` (right pseudo-labels), `decile mass` and `decile right` (of the ensemble). The
-        refined label's mass is beta times the labels' plus 1 - beta times the ensemble's.
+        labels` (right pseudo-labels), `decile mass` and `decile right` (of the ensemble).
     """
-    kept = np.flatnonzero(pseudo_labels >= 0)
+    kept = np.flatnonzero((pseudo_labels >= 0) & (pids >= 0))
     majority = majority_identities(pseudo_labels, pids)
     own = torch.from_numpy(majority[None, :] == pids[kept, None])  # (n,C): right clusters
     q = logits[kept].softmax(dim=2)  # (n,1+P,C)
-    weights = torch.from_numpy(agreement[kept]).softmax(dim=1)
-    ensemble = torch.einsum("np,npc->nc", weights, q[:, 1:])
+    labels = torch.from_numpy(pseudo_labels[kept]).long()
+    ensemble = part_guided_labels(
+        logits[kept, 1:], labels, torch.from_numpy(agreement[kept]), beta=0.0
+    )
     spaces = {"global": q[:, 0], "parts": ensemble}
     spaces |= {f"part {p}": q[:, p] for p in range(1, q.shape[1])}
     figures = []
@@ -140,7 +188,7 @@ def prediction_figures(
         figures += [Figure(name, of, float(value.mean())) for name, value in values.items()]
     by_image = {
         "agreement": torch.from_numpy(agreement[kept].mean(axis=1)),
-        "labels": own[torch.arange(len(kept)), torch.from_numpy(pseudo_labels[kept]).long()],
+        "labels": own[torch.arange(len(kept)), labels],
         "mass": (ensemble * own).sum(dim=1),
         "right": _right(ensemble, own),
     }
@@ -202,7 +250,11 @@ def label_rows(
     for name in names:
         (labels,) = read_arrays(paths.arrays(name, "clusters"), "pseudo_labels")
         (agreement,) = read_arrays(paths.arrays(name, "agreement"), "cross_agreement")
+        classes, weights = read_arrays(
+            paths.arrays(name, "refined"), "refined_classes", "refined_weights"
+        )
         figures = agreement_figures(agreement, labels, pids)
+        figures += refined_figures(classes, weights, labels, agreement, pids)
         if name in predicted:
             folder = paths.model(name)
             model, images = read_model(folder), PackedImages(train)

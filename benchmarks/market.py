@@ -26,13 +26,14 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.ablation import ROWS
 from benchmarks.label_quality import label_rows
+from benchmarks.market_curves import draw
 from benchmarks.market_tables import (
     COLUMNS,
     LABEL_COLUMNS,
     RUNS,
     Run,
-    draw,
     finished,
+    gather,
     print_tables,
     read,
 )
@@ -49,7 +50,7 @@ HERE = Path(__file__).parent
 PATHS = RunPaths()  # of this clone, in which it runs
 EPOCHS, EVALUATE_EVERY = 20, 4
 # The paper's settings but for the backbone, the size, and a schedule at a fifth of its length.
-SCALED = {
+SCALED: dict[str, Any] = {
     "backbone": "mobilenet_v2",
     "height": 128,
     "width": 64,
@@ -134,7 +135,11 @@ def make_missing(
         else:
             repro()
         chosen = overrides(run, Path(weights.name))
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True, check=False
+        )
         where = {
+            "commit": commit.stdout.strip(),
             "settings": " ".join(f"{key}={value}" for key, value in chosen.items()),
             "processor": torch.backends.cpu.get_cpu_capability()
             if device == "cpu"
@@ -179,11 +184,13 @@ def main() -> None:
             )
         except (PplrError, OSError) as error:
             sys.exit(str(worded(error)))
-    rows, labels = read(results / "market.csv"), read(results / "market_labels.csv")
-    if not rows:
+    found = gather(read(results / "market.csv"), read(results / "market_labels.csv"))
+    if not found.processors:
         sys.exit("no run is finished yet")
-    print_tables(rows, labels)
-    draw(rows, labels, results / "market.png")
+    print_tables(found, gather(read(results / "market_h200.csv"), []))
+    lr_step = SCALED["lr_step"]
+    changes = (SCALED["aals_epoch"], *range(lr_step, EPOCHS, lr_step))
+    draw(found, changes, results / "market.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables and curves of the runs on Market-1501, from the CSV files of benchmarks/market.py."""
+"""The tables of the runs on Market-1501, from the CSV files of benchmarks/market.py."""
 
 import csv
 from pathlib import Path
@@ -15,6 +15,7 @@ class Run(NamedTuple):
     seed: int
 
 
+Values = dict[tuple[Run, str, str], float]  # by run, alternation and figure
 RUNS = (
     Run("Baseline 1", 1),
     Run("PPLR", 1),
@@ -29,14 +30,34 @@ RUNS = (
 )
 
 
-LOSSES = ("part_loss", "global_loss", "triplet_loss", "camera_loss")
+FIGURES = (
+    *("clusters", "outliers", "adjusted_rand_index", "stability"),
+    *("agreement", "agreement_1", "agreement_2", "agreement_3"),
+    *("part_loss", "global_loss", "triplet_loss", "camera_loss", "lr"),
+    *("mAP", "rank1", "rank5", "rank10"),
+)
 COLUMNS = (
     *Run._fields,
-    *("alternation", "clusters", "outliers", "adjusted_rand_index", "stability"),
-    *("agreement", "agreement_1", "agreement_2", "agreement_3", *LOSSES, "lr"),
-    *("mAP", "rank1", "rank5", "rank10", "num_valid_queries", "settings", "processor"),
+    *("alternation", *FIGURES, "num_valid_queries", "settings", "processor", "commit"),
 )
 LABEL_COLUMNS = (*Run._fields, "alternation", "figure", "of", "value")
+
+
+class Results(NamedTuple):
+    """What is known of the runs of a file: every figure, which models were evaluated, and where.
+
+    A figure's name is a column of market.csv, a figure of market_labels.csv with what it is of
+    (`auc part 1`), or `images right`: how many images have a right label.
+    """
+
+    values: Values
+    evaluated: tuple[str, ...]
+    processors: dict[Run, str]
+
+    @property
+    def rows(self) -> set[str]:
+        """The rows of the ablation that have a run."""
+        return {run.row for run in self.processors}
 
 
 def read(file: Path) -> list[dict[str, str]]:
@@ -52,23 +73,15 @@ def finished(results: Path) -> set[Run]:
     return {Run(row["row"], int(row["seed"])) for row in read(results / "market.csv")}
 
 
-def select(rows: list[dict[str, str]], **wanted: str) -> list[dict[str, str]]:
-    """Return the rows that have these values."""
-    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-
-
-def of_run(rows: list[dict[str, str]], run: Run) -> dict[str, dict[str, str]]:
-    """Return the rows of a run by alternation."""
-    chosen = select(rows, row=run.row, seed=str(run.seed))
-    return {row["alternation"]: row for row in chosen}
-
-
-def evaluated_names(rows: list[dict[str, str]]) -> list[str]:
-    """Return the names of the models that were evaluated, in their order."""
-    return list(dict.fromkeys(row["alternation"] for row in rows if row["mAP"]))
-
-
-# The columns of each table: the figures that a cell has, named as in `read_values`.
+# Tables with a column for each model that was evaluated, by the figures that a cell has, which are
+# named as in `Results`.
+COURSES: dict[str, tuple[str, ...]] = {
+    "mAP / Rank-1, %, of the model after an alternation": ("mAP", "rank1"),
+    "AUC of agreement by part against right and wrong labels (0.5 is chance), of an alternation": (
+        *("auc part 1", "auc part 2", "auc part 3"),
+    ),
+}
+# Tables with a column for each heading, of one alternation early and of the last.
 TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "Pseudo-labels": {
         "clusters": ("clusters",),
@@ -78,14 +91,20 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "right, % of those in a cluster": ("right pseudo-labels",),
         "images with a right label": ("images right",),
     },
-    "Cross agreement by part, and its AUC against right and wrong labels (0.5 is chance)": {
+    "Cross agreement by part, and the AUC of its mean": {
         "agreement": ("agreement_1", "agreement_2", "agreement_3"),
         "AUC, mean over parts": ("auc mean",),
-        "AUC by part": ("auc part 1", "auc part 2", "auc part 3"),
+    },
+    "What the epoch trained on: the refined labels, %": {
+        "class of most weight is right": ("refined right all",),
+        "weight on right clusters": ("refined all",),
+        "of right pseudo-labels": ("refined right",),
+        "of wrong ones": ("refined wrong",),
     },
     "Predictions": {
         "largest probability, global": ("confidence global",),
         "of the parts' ensemble": ("confidence parts",),
+        "of each part": ("confidence part 1", "confidence part 2", "confidence part 3"),
         "right by the global classifier, %": ("right global",),
         "by the ensemble": ("right parts",),
         "its probability of right clusters, %": ("mass parts",),
@@ -103,50 +122,62 @@ DECILES = {
     "labels": "Right pseudo-labels, %,",
     "right": "Right by the parts' ensemble, %,",
     "mass": "Its probability of right clusters, %,",
+    "refined": "Refined weight of wrong labels on right clusters, %,",
 }
-DIFFERENCES = {  # decimals of each
-    **dict.fromkeys(("mAP", "rank1", "right pseudo-labels"), 1),  # of percent
-    **{"images right": 0, "outliers": 0, "clusters": 0, "adjusted_rand_index": 3, "auc mean": 3},
+DIFFERENCES = {  # decimals of each, those of shares in percent
+    "mAP": 1,
+    "rank1": 1,
+    "right pseudo-labels": 1,
+    "images right": 0,
+    "outliers": 0,
+    "clusters": 0,
+    "adjusted_rand_index": 3,
+    "auc mean": 3,
 }
+PAIRS = (
+    *((refined, "Baseline 1") for refined in ("PPLR", "PPLR, balanced smoothing")),
+    *((refined, "Baseline 1") for refined in ("+ AALS", "+ PGLR")),
+    ("PPLR, balanced smoothing", "PPLR"),
+    ("PPLR, cameras", "Baseline 2 (cameras)"),
+)
 COUNTS = ("clusters", "outliers", "images right")
 IMAGES = 12_936  # Market-1501's training images
-Values = dict[tuple[Run, str, str], float]
 
 
-def read_values(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Values:
-    """Return what is known by run, alternation and name.
-
-    A name is a column of market.csv, a figure of market_labels.csv with what it is of
-    (`auc part 1`), or `images right`: how many images have a right label.
-    """
+def gather(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Results:
+    """Return what the rows of market.csv and of market_labels.csv say."""
     values = {
-        (Run(row["row"], int(row["seed"])), row["alternation"], column): row[column]
+        (Run(row["row"], int(row["seed"])), row["alternation"], figure): float(row[figure])
         for row in rows
-        for column in COLUMNS[len(Run._fields) + 1 : COLUMNS.index("num_valid_queries")]
-        if row[column]
+        for figure in FIGURES
+        if row.get(figure)
     }
-    values |= {
-        (
-            Run(row["row"], int(row["seed"])),
-            row["alternation"],
-            f"{row['figure']} {row['of']}",
-        ): row["value"]
-        for row in labels
-    }
-    found = {key: float(value) for key, value in values.items()}
-    for (run, name, figure), share in list(found.items()):
-        if figure == "right pseudo-labels":
-            found[run, name, "images right"] = share * (IMAGES - found[run, name, "outliers"])
-    return found
+    for row in labels:
+        run, name = Run(row["row"], int(row["seed"])), row["alternation"]
+        values[run, name, f"{row['figure']} {row['of']}"] = float(row["value"])
+        if (row["figure"], row["of"]) == ("right", "pseudo-labels"):
+            clustered = IMAGES - values[run, name, "outliers"]
+            values[run, name, "images right"] = float(row["value"]) * clustered
+    return Results(
+        values,
+        tuple(dict.fromkeys(row["alternation"] for row in rows if row["mAP"])),
+        {Run(row["row"], int(row["seed"])): row["processor"] for row in rows},
+    )
 
 
 def joined(values: Values, row: str, name: str, figures: tuple[str, ...]) -> str:
-    """Return a cell: figures with slashes between them, and dots between a row's seeds."""
-    return " · ".join(
+    """Return a cell: figures with slashes between them, and dots between a row's seeds.
+
+    A run that is not finished is a dash beside those that are.
+    """
+    found = [
         " / ".join(shown(figure, values[run, name, figure]) for figure in figures)
+        if (run, name, figures[0]) in values
+        else "–"
         for run in RUNS
-        if run.row == row and (run, name, figures[0]) in values
-    )
+        if run.row == row
+    ]
+    return " · ".join(found) if set(found) != {"–"} else ""
 
 
 def shown(figure: str, value: float) -> str:
@@ -161,115 +192,95 @@ def shown(figure: str, value: float) -> str:
 def is_share(figure: str) -> bool:
     """Return whether a figure is shown in percent."""
     return figure.startswith(
-        ("mAP", "rank1", "right ", "mass ", "decile labels", "decile right", "decile mass")
+        (
+            *("mAP", "rank1", "right ", "mass ", "refined "),
+            *("decile labels", "decile right", "decile mass", "decile refined"),
+        )
     )
 
 
-def print_tables(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> None:
-    """Print every table, in Markdown; a cell has a row's runs in the order of their seeds."""
-    values = read_values(rows, labels)
-    names = evaluated_names(rows)
-    clustered = names[1:]
-    present = list(dict.fromkeys(row["row"] for row in rows))
-    shown_rows = [row for row in dict.fromkeys(run.row for run in RUNS) if row in present]
-    lines = [
-        f"{row} | " + " | ".join(joined(values, row, name, ("mAP", "rank1")) for name in names)
-        for row in shown_rows
-    ]
-    table("mAP / Rank-1, %", " | ".join(("after alternation", *names)), lines)
+def print_rows(title: str, heads: tuple[str, ...], rows: dict[str, list[str]]) -> None:
+    """Print a table of rows by what they are of, of those that have a figure."""
+    lines = [" | ".join((name, *cells)) for name, cells in rows.items() if any(cells)]
+    if lines:
+        table(title, " | ".join(heads), lines)
+
+
+def print_tables(found: Results, others: Results) -> None:
+    """Print every table, in Markdown; a cell has a row's runs in the order of their seeds.
+
+    Parameters
+    ----------
+    found
+        The runs that the tables are of.
+    others
+        Runs on another processor, of which only the paired differences are shown.
+    """
+    values = found.values
+    shown_rows = [row for row in dict.fromkeys(run.row for run in RUNS) if row in found.rows]
+    early, last = found.evaluated[:3][-1], found.evaluated[-1]  # the second after init
+    for title, figures in COURSES.items():
+        courses = {
+            row: [joined(values, row, name, figures) for name in found.evaluated]
+            for row in shown_rows
+        }
+        print_rows(title, ("", *found.evaluated), courses)
     for title, columns in TABLES.items():
-        lines = [
-            f"{name} | {row} | "
-            + " | ".join(joined(values, row, name, figures) for figures in columns.values())
-            for name in dict.fromkeys((clustered[:2][-1], clustered[-1]))
+        cells = {
+            f"{name} | {row}": [joined(values, row, name, figures) for figures in columns.values()]
+            for name in dict.fromkeys((early, last))
             for row in shown_rows
-        ]
-        table(title, " | ".join(("alternation", "", *columns)), lines)
+        }
+        print_rows(title, ("alternation", "", *columns), cells)
     for figure, title in DECILES.items():
-        lines = [
-            f"{row} | "
-            + " | ".join(
-                joined(values, row, clustered[-1], (f"decile {figure} {tenth}",))
-                for tenth in range(1, 11)
-            )
-            for row in shown_rows
-        ]
-        heads = " | ".join(("", *map(str, range(1, 11))))
-        table(f"{title} by tenth of agreement, after {clustered[-1]}", heads, lines)
-    for refined in ("PPLR", "PPLR, balanced smoothing", "+ AALS", "+ PGLR"):
-        print_differences(values, refined, "Baseline 1", clustered)
-    print_differences(values, "PPLR, cameras", "Baseline 2 (cameras)", clustered)
+        tenths = [f"decile {figure} {tenth}" for tenth in range(1, 11)]
+        deciles = {row: [joined(values, row, last, (of,)) for of in tenths] for row in shown_rows}
+        heads = ("", *(str(tenth) for tenth in range(1, 11)))
+        print_rows(f"{title} by tenth of agreement, after {last}", heads, deciles)
+    for refined, baseline in PAIRS:
+        print_differences((found, others), refined, baseline)
 
 
-def print_differences(values: Values, refined: str, baseline: str, names: list[str]) -> None:
-    """Print the paired differences of two rows of the ablation, seed by seed."""
-    seeds = [
-        seed
-        for seed in sorted({run.seed for run in RUNS})
-        if all((Run(row, seed), "init", "mAP") in values for row in (refined, baseline))
+def print_differences(files: tuple[Results, ...], refined: str, baseline: str) -> None:
+    """Print the paired differences of two rows of the ablation: pairs of one seed and file."""
+    pairs = [
+        (found, Run(refined, seed), Run(baseline, seed))
+        for found in files
+        for seed in (1, 2)
+        if {Run(refined, seed), Run(baseline, seed)} <= found.processors.keys()
     ]
-    if not seeds:
+    if not pairs:
         return
-    lines = []
+    names = files[0].evaluated[1:]
+    rows = {}
     for figure, decimals in DIFFERENCES.items():
         scale = 100 if is_share(figure) else 1
-        cells = []
-        for name in names:
-            pairs = [
-                (
-                    values.get((Run(refined, seed), name, figure)),
-                    values.get((Run(baseline, seed), name, figure)),
-                )
-                for seed in seeds
-            ]
-            found = [scale * (a - b) for a, b in pairs if a is not None and b is not None]
-            each = ", ".join(f"{value:+.{decimals}f}" for value in found)
-            if len(found) > 1:
-                error = stdev(found) / len(found) ** 0.5
-                each = f"{mean(found):+.{decimals}f} ± {error:.{decimals}f} ({each})"
-            cells.append(each)
-        lines.append(f"{figure} | {' | '.join(cells)}")
-    title = f"{refined} less {baseline}: mean ± its standard error (by seed); pairs: {len(seeds)}"
-    table(title, " | ".join(("", *names)), lines)
-
-
-def draw(rows: list[dict[str, str]], labels: list[dict[str, str]], file: Path) -> None:
-    """Draw mAP, Rand index, outliers and the agreement's AUC over the alternations."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(2, 2, figsize=(11, 7.5), sharex=True, layout="constrained")
-    auc = select(labels, figure="auc", of="mean")
-    panels = (
-        ("mAP, %", rows, "mAP", 100.0),
-        ("Adjusted Rand index of the labels", rows, "adjusted_rand_index", 1.0),
-        ("Outliers", rows, "outliers", 1.0),
-        ("AUC: agreement tells right from wrong labels", auc, "value", 1.0),
-    )
-    colours = {row: f"C{i}" for i, row in enumerate(dict.fromkeys(run.row for run in RUNS))}
-    for axis, (title, source, column, scale) in zip(axes.flat, panels, strict=True):
-        for run in RUNS:
-            points = [
-                (-1 if name == "init" else int(name), scale * float(row[column]))
-                for name, row in of_run(source, run).items()
-                if row[column]
-            ]
-            if points:
-                style = "-" if run.seed == 1 else "--"
-                label = f"{run.row}, seed {run.seed}"
-                axis.plot(*zip(*points, strict=True), style, color=colours[run.row], label=label)
-        axis.set_title(title)
-        axis.grid(alpha=0.3)
-    names = [
-        "init",
-        *(f"{epoch:02d}" for epoch in range(len({r["alternation"] for r in rows}) - 1)),
+        rows[figure] = [
+            spread(
+                [
+                    scale * (found.values[a, name, figure] - found.values[b, name, figure])
+                    if (a, name, figure) in found.values and (b, name, figure) in found.values
+                    else None
+                    for found, a, b in pairs
+                ],
+                decimals,
+            )
+            for name in names
+        ]
+    places = [dict.fromkeys(found.processors[run] for run in both) for found, *both in pairs]
+    ran = [
+        f"seed {run.seed}, {' less '.join(place)}"
+        for (_, run, _), place in zip(pairs, places, strict=True)
     ]
-    for axis in axes[1]:
-        axis.set_xlabel("model after alternation; labels and agreement of alternation")
-        shown_names = [*range(0, len(names), max(1, len(names) // 6))]
-        axis.set_xticks([place - 1 for place in shown_names], [names[i] for i in shown_names])
-    handles, labelled = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labelled, loc="outside lower center", ncols=4)
-    figure.savefig(file, dpi=110, metadata={"Software": None})
+    title = f"{refined} less {baseline}: mean ± its standard error (pairs: {'; '.join(ran)})"
+    print_rows(title, ("", *names), rows)
+
+
+def spread(differences: list[float | None], decimals: int) -> str:
+    """Return a mean with its standard error and the differences; a missing one is a dash."""
+    known = [value for value in differences if value is not None]
+    each = [f"{value:+.{decimals}f}" if value is not None else "–" for value in differences]
+    if len(known) < 2:
+        return ", ".join(each) if known else ""
+    error = stdev(known) / len(known) ** 0.5
+    return f"{mean(known):+.{decimals}f} ± {error:.{decimals}f} ({', '.join(each)})"

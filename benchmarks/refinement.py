@@ -211,12 +211,13 @@ def print_study(study: Study, files: list[dict[Run, dict[str, float]]], seeds: l
     print("| | pairs | mAP, Baseline 1 | mAP, refined | difference | Rand index, difference |")
     print("|---|---|---|---|---|---|")
     for label, (overrides, baseline, copies) in study.pairs.items():
-        pairs = [
-            (finished[Run(overrides, copies, seed)], finished[Run(baseline, copies, seed)])
-            for finished in files
-            for seed in seeds
-            if Run(overrides, copies, seed) in finished and Run(baseline, copies, seed) in finished
-        ]
+        pairs: list[tuple[dict[str, float], dict[str, float]]] = []
+        for finished, seed in itertools.product(files, seeds):
+            both = Run(overrides, copies, seed), Run(baseline, copies, seed)
+            if finished.keys() >= set(both):
+                pair = finished[both[0]], finished[both[1]]
+                if pair not in pairs:  # two files can have the same run
+                    pairs.append(pair)
         if not pairs:
             continue
         cells = [f"{mean(pair[i]['mAP'] for pair in pairs):.3f}" for i in (1, 0)]

@@ -7,6 +7,7 @@ from benchmarks.label_quality import (
     majority_identities,
     predict,
     prediction_figures,
+    refined_figures,
 )
 from pplr.network.backbones import make_backbone
 from pplr.network.model import ReIDModel, classify
@@ -47,6 +48,31 @@ def test_agreement_by_hand():
 def test_no_auc_where_all_labels_are_right():
     figures = by_name(agreement_figures(AGREEMENT[:3], LABELS[:3], PIDS[:3]))
     assert figures == {("right", "pseudo-labels"): 1.0}
+
+
+def test_images_of_unknown_identity_do_not_count():
+    labels, pids = np.array([0, 0, 1, 1], np.int32), np.array([-1, -1, 5, 5], np.int32)
+    agreement = np.full((4, 2), 0.5, "f4")
+    logits = torch.zeros(4, 3, 2)
+    logits[:, :, 0] = 1.0  # everything is of cluster 0, which speaks for nobody known
+    assert by_name(agreement_figures(agreement, labels, pids))["right", "pseudo-labels"] == 1.0
+    assert by_name(prediction_figures(logits, labels, agreement, pids))["right", "global"] == 0.0
+
+
+def test_refined_labels_by_hand():
+    labels = np.array([0, 0, 0, 1, -1], np.int32)
+    pids = np.array([7, 7, 9, 9, 9], np.int32)  # image 2 is in the wrong cluster
+    classes = np.array([[0, 1, -1], [0, -1, -1], [0, 1, -1], [-1, -1, -1], [-1, -1, -1]], "i4")
+    weights = np.array([[0.7, 0.3, 0], [1, 0, 0], [0.6, 0.4, 0], [0, 0, 0], [0, 0, 0]], "f4")
+    agreement = np.array([[0.9], [0.5], [0.1], [1.0], [1.0]], "f4")
+    figures = by_name(refined_figures(classes, weights, labels, agreement, pids))
+    # image 3 was not drawn, image 4 is an outlier
+    assert figures["refined", "all"] == pytest.approx((0.7 + 1.0 + 0.4) / 3)
+    assert figures["refined", "right"] == pytest.approx(0.85)
+    assert figures["refined", "wrong"] == pytest.approx(0.4)
+    assert figures["refined right", "all"] == pytest.approx(2 / 3)
+    assert figures["decile refined", "1"] == pytest.approx(0.4)
+    assert ("decile refined", "2") not in figures  # its one label is right
 
 
 def test_predictions_by_hand():

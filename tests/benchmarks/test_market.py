@@ -7,7 +7,15 @@ import pytest
 from PIL import Image
 
 from benchmarks import market
-from benchmarks.market_tables import COLUMNS, LABEL_COLUMNS, RUNS, finished
+from benchmarks.market_tables import (
+    COLUMNS,
+    LABEL_COLUMNS,
+    RUNS,
+    finished,
+    gather,
+    print_tables,
+    read,
+)
 from pplr.settings.params import load_params
 from pplr.settings.schedule import load_schedule
 
@@ -93,12 +101,13 @@ def test_the_tables_and_the_curves(results, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["market", "--results", str(results)])
     market.main()
     printed = capsys.readouterr().out
-    assert "| Baseline 1 | 8.0 / 10.0 | 23.0 / 40.0 |" in printed
-    assert "| PPLR | 5.0 / 10.0 | 20.0 / 40.0 |" in printed
+    assert "| Baseline 1 | 8.0 / 10.0 · – | 23.0 / 40.0 · – |" in printed
+    assert "| PPLR | 5.0 / 10.0 · – | 20.0 / 40.0 · – |" in printed
     images = round(0.8 * (12_936 - 3_700))
-    assert f"| 03 | PPLR | 530 | 3,700 | 0.230 | 0.80 | 80.0 | {images:,} |" in printed
-    assert "| 03 | PPLR | 0.10 / 0.20 / 0.30 | 0.70 |  |" in printed
-    assert "| PPLR | 10 | 20 | 30 |" in printed
+    cells = ("530", "3,700", "0.230", "0.80", "80.0", f"{images:,}")
+    assert f"| 03 | PPLR | {' · – | '.join(cells)} · – |" in printed  # seed 2 is not there yet
+    assert "| 03 | PPLR | 0.10 / 0.20 / 0.30 · – | 0.70 · – |" in printed
+    assert "| PPLR | 10 · – | 20 · – | 30 · – |" in printed
     assert "| mAP | -3.0 |" in printed
     with Image.open(results / "market.png") as picture:
         assert picture.width > 1000
@@ -109,6 +118,7 @@ def test_the_tables_and_the_curves(results, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "| Baseline 1 | 8.0 / 10.0 · 5.0 / 10.0 |" in printed
     assert "| mAP | -1.5 ± 1.5 (-3.0, +0.0) |" in printed
+    assert "### + AALS" not in printed  # no figure of it
     with Image.open(results / "market.png") as picture:
         assert picture.tobytes() != first
 
@@ -138,3 +148,17 @@ def test_no_run_yet_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["market", "--results", str(tmp_path)])
     with pytest.raises(SystemExit, match="no run is finished yet"):
         market.main()
+
+
+def test_pairs_are_of_one_file_and_a_missing_figure_is_a_dash(results, capsys):
+    found = gather(read(results / "market.csv"), read(results / "market_labels.csv"))
+    other = [
+        {"row": run.row, "seed": "2", "alternation": name, "mAP": mAP, "processor": "Other"}
+        for run, mAP in ((RUNS[2], "0.1"), (RUNS[3], "0.3"))
+        for name in ("init", "03")
+    ]
+    print_tables(found, gather(other, []))
+    printed = capsys.readouterr().out
+    assert "its standard error (pairs: seed 1, ; seed 2, Other)" in printed
+    assert "| mAP | +8.5 ± 11.5 (-3.0, +20.0) |" in printed
+    assert "| outliers | +0, – |" in printed
