@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 VENV := .venv
+# 3.11 or newer; another one than the system's: make install PYTHON=python3.12
+PYTHON ?= python3
 # two workers share the tests, a file at a time, in the order of tests/conftest.py
 SHARED := -n 2 --dist loadfile --no-loadscope-reorder
 # dvc runs the stages by `python`, which must be this environment's
@@ -12,7 +14,7 @@ help: ## list the targets
 install: $(VENV)/installed ## make .venv and install everything into it
 
 $(VENV)/installed: pyproject.toml
-	python3 -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 

@@ -26,7 +26,7 @@ from benchmarks.gpu_speed import speed
 from benchmarks.gpu_work import SIZES, make_work, unavailable
 from benchmarks.measuring import GiB, table
 from pplr.errors import PplrError, SettingError, worded
-from pplr.settings.checks import check_device
+from pplr.settings.device_checks import check_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

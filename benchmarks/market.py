@@ -39,8 +39,8 @@ from benchmarks.market_tables import (
 )
 from benchmarks.running import run_stages
 from pplr.errors import PplrError, worded
-from pplr.settings.checks import check_device
 from pplr.settings.configure import make_settings
+from pplr.settings.device_checks import check_device
 from pplr.settings.schedule import load_schedule, make_schedule
 from pplr.settings.writing import format_params, format_schedule
 from pplr.storage.arrays import read_arrays

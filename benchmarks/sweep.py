@@ -9,6 +9,7 @@ with Ctrl-C, it ends the running experiment; the next call goes on with what is 
 """
 
 import argparse
+import contextlib
 import csv
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from benchmarks.experiments import (
     run_queue,
 )
 from benchmarks.running import FIGURES
-from pplr.errors import PplrError
+from pplr.errors import PplrError, SettingError
 from pplr.settings.params import load_params, parse_params
 from pplr.storage.layout import RunPaths
 
@@ -44,10 +45,24 @@ def experiments(setting: str, values: list[float], seeds: int) -> dict[str, Chan
 def read_values(setting: str, words: list[str]) -> list[float]:
     """Return the values in ascending order; a typo in one ends here, not in an experiment."""
     settings = load_params(RunPaths(ROOT).params).model_dump()
-    values = sorted({float(word) if "." in word else int(word) for word in words})
+    values = sorted({_number(setting, word) for word in words})
     for value in values:
         parse_params({**settings, setting: value}, where="the values of the sweep")
     return values
+
+
+def _number(setting: str, word: str) -> float:
+    """Return a value of the sweep, an int where it is written as one."""
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(word)
+    raise SettingError(
+        what="A sweep is over numbers.",
+        where=f"the values of {setting}",
+        value=word,
+        allowed="numbers, as 0.1 or 3e-4",
+        next_step="for other settings: `dvc exp run --queue -S SETTING=VALUE`, once for each",
+    )
 
 
 def write_table(
@@ -81,7 +96,7 @@ def main() -> None:
     setting = arguments.setting
     try:
         values = read_values(setting, arguments.values)
-    except (PplrError, ValueError) as error:
+    except PplrError as error:
         sys.exit(str(error))
     if not arguments.print:
         again = " ".join(["python -m benchmarks.sweep", *sys.argv[1:]])

@@ -122,14 +122,14 @@ def check_shares(counts: list[int]) -> None:
         )
 
 
-def check_cameras(camids: NDArray[np.int32]) -> None:
+def check_cameras(camids: NDArray[np.int32], *, of: str = "training images") -> None:
     """Raise a SettingError unless the images are of two known cameras at least."""
     num_cameras = len(np.unique(camids[camids >= 0]))
     if num_cameras < 2:
         raise SettingError(
             what="The camera loss has no cameras to tell apart.",
             where="camera_aware in params.yaml",
-            value=f"true, with training images of {num_cameras} known camera(s)",
+            value=f"true, with {of} of {num_cameras} known camera(s)",
             allowed="two known cameras at least",
             next_step="set `camera_aware: false`, or `pplr configure … --no-cameras`",
         )

@@ -26,15 +26,17 @@ if __name__ == "__main__":  # a library that is interrupted while it is loaded f
 import contextlib
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pplr.errors import PplrError, worded
+from pplr.settings.device_checks import check_device, out_of_memory
 from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
 from pplr.storage.room import check_free, refusals_named
 from stages import arithmetic, compiled, guard, order, processes, settings
 
 START = time.monotonic()
+Figures = Mapping[str, float | str] | None  # of a stage, for its timing
 
 # The stages that several processes can share.
 PARALLEL = ("extract-features", "train-epoch")
@@ -49,6 +51,7 @@ def main(stage: str, *arguments: str) -> int:
     try:
         before = guard.read_settings()
         machine = settings.params().select(MachineSettings)
+        check_device(machine.device)  # again: check-settings may have passed on another machine
         if stage in PARALLEL and machine.launcher != "python" and not several:
             return processes.start(machine.launcher, stage, *arguments)
         module = importlib.import_module(f"stages.{order.module(stage)}")
@@ -59,7 +62,7 @@ def main(stage: str, *arguments: str) -> int:
             stack.enter_context(refusals_named(settings.PATHS.data, 0))
             if several:
                 stack.enter_context(processes.joined(machine.device))
-            figures = module.main(*arguments)
+            figures = work(module.main, arguments, device=machine.device, several=several)
         guard.check_unchanged(stage, before)
         if not several or os.environ["RANK"] == "0":
             name = arguments[0] if arguments else "all"
@@ -73,6 +76,28 @@ def main(stage: str, *arguments: str) -> int:
         print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
         return 130
     return 0
+
+
+def work(
+    run: Callable[..., Figures], arguments: tuple[str, ...], *, device: str, several: bool
+) -> Figures:
+    """Return what a stage returns; an error of the device's memory is worded for a user.
+
+    One of several processes that meets an error it does not know, such as the end of another one,
+    waits until the other has told the cause.
+    """
+    try:
+        return run(*arguments)
+    except (PplrError, OSError):
+        raise
+    except Exception as error:
+        import torch
+
+        if isinstance(error, torch.OutOfMemoryError):
+            raise out_of_memory(device, error) from None
+        if several:
+            time.sleep(2 * SECONDS_FOR_THE_FIRST)
+        raise
 
 
 def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from pplr.settings.checks import launcher_error
+from pplr.settings.device_checks import check_device_number
 
 
 def start(launcher: str, *arguments: str) -> int:
@@ -34,6 +35,7 @@ def joined(device: str) -> Iterator[None]:
 
     on_gpu = device.startswith("cuda")
     if on_gpu:
+        check_device_number(int(os.environ["LOCAL_WORLD_SIZE"]))
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))  # `cuda` is this one from now on
     dist.init_process_group("nccl" if on_gpu else "gloo")
     try:

@@ -14,7 +14,8 @@ def verify(
 ) -> None:
     """Read every output of the run and DVC's whole cache, and say what is damaged."""
     from pplr.runs.checks import check_root
-    from pplr.runs.verify import find_faults, no_other_dvc
+    from pplr.runs.verify import find_faults
+    from pplr.settings.tracking import no_other_dvc
     from pplr.storage.layout import RunPaths
 
     check_root(Path())

@@ -1,7 +1,8 @@
 """Distances of the queries to the gallery, a block of queries at a time.
 
 Distances are computed in float64 and rounded to float32, so that they and the ties in them depend
-neither on the device nor on the number of threads.
+neither on the device nor on the number of threads. Re-ranking finds each image's farthest one, the
+unit of its distances, in float32: of two that are equally far to 1e-6, either.
 """
 
 from collections.abc import Iterator

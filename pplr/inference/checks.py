@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
 from PIL import Image
 
 from pplr.datasets.image_checks import first_of
@@ -37,6 +38,20 @@ def unknown_model(word: str, names: Sequence[str], *, root: Path) -> MissingInpu
         if names
         else "run `dvc repro` in the root of a repository, or name the folder of a model",
     )
+
+
+def check_pixels(images: NDArray[Any], *, width: int, height: int) -> None:
+    """Raise a DataError unless images are (B,H,W,3) uint8 of the model's size."""
+    wanted = (height, width, 3)
+    if images.dtype != "uint8" or images.ndim != 4 or images.shape[1:] != wanted:
+        raise DataError(
+            what="These are no images as this model takes them.",
+            where="images given to the model",
+            value=f"{images.dtype} {images.shape}",
+            allowed=f"uint8 (B, {height}, {width}, 3), RGB from 0 to 255",
+            next_step="`read_image(path, model.size)` makes one of a file; a single one is "
+            "`image[None]`",
+        )
 
 
 def check_output(path: Path, *, marks: Sequence[str], force: bool) -> None:

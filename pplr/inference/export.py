@@ -23,7 +23,7 @@ INPUT, OUTPUTS = "images", ("global", "parts")
 EXTERNAL_BYTES = 2**30  # larger weights lie beside an ONNX file, which can hold 2 GiB
 NUM_COMPARED = 5
 
-Run = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]  # images -> global, parts
+Runner = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]  # images -> global, parts
 
 
 class FeatureGraph(nn.Module):
@@ -55,7 +55,7 @@ class Format(NamedTuple):
     file: str
     libraries: tuple[str, ...]  # of an extra
     write: Callable[[ExportedProgram, Path, dict[str, str]], None]
-    read: Callable[[Path], Run]
+    read: Callable[[Path], Runner]
 
 
 def export_model(
@@ -139,7 +139,7 @@ def sample_images(model: FinishedModel) -> tuple[NDArray[np.uint8], bool]:
     return rng.integers(0, 256, (NUM_COMPARED, height, width, 3), dtype=np.uint8), False
 
 
-def largest_difference(model: FinishedModel, found: Run, images: NDArray[np.uint8]) -> float:
+def largest_difference(model: FinishedModel, found: Runner, images: NDArray[np.uint8]) -> float:
     """Return how far an exported model's features are from the original's, at most.
 
     A single image and the others are a batch each. NaN where a feature is.
@@ -175,7 +175,7 @@ def _write_onnx(program: ExportedProgram, path: Path, notes: dict[str, str]) -> 
     )
 
 
-def _read_onnx(path: Path) -> Run:
+def _read_onnx(path: Path) -> Runner:
     session = import_extra("onnxruntime").InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda images: session.run(list(OUTPUTS), {INPUT: images})
 
@@ -184,7 +184,7 @@ def _write_torch(program: ExportedProgram, path: Path, notes: dict[str, str]) ->
     torch.export.save(program, path, extra_files=dict(notes))
 
 
-def _read_torch(path: Path) -> Run:
+def _read_torch(path: Path) -> Runner:
     module: Any = torch.export.load(path).module()
 
     def run(images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:

@@ -11,12 +11,13 @@ from zarr.codecs import ZstdCodec
 
 from pplr.inference.checks import check_output
 from pplr.inference.images import FolderFeatures
+from pplr.network.extraction import BATCH_SIZE
 from pplr.storage.arrays import description, table_digest, write_array
 from pplr.storage.replacing import replacing
 
-BATCHES_PER_SHARD = 32
 ROWS_PER_SHARD = 4096  # 16 MiB of 2,048 features: all that is held
 ROWS_PER_CHUNK = 512
+BATCHES_PER_SHARD = ROWS_PER_SHARD // BATCH_SIZE
 MARKS = ("global", "paths")  # no group of a run has both
 
 

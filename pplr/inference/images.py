@@ -98,7 +98,7 @@ def _decode_or_say(
         return error
 
 
-def read_image(path: Path, size: Size) -> NDArray[np.uint8]:
+def read_image(path: Path | str, size: Size) -> NDArray[np.uint8]:
     """Return an image file (H,W,3) uint8 as a model takes it.
 
     Raises
@@ -108,5 +108,6 @@ def read_image(path: Path, size: Size) -> NDArray[np.uint8]:
     DataError
         It cannot be decoded.
     """
+    path = Path(path)
     check_file(path)
     return np.asarray(resized(open_rgb(path), size))

@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from pplr.errors import MissingInputError
-from pplr.inference.checks import unknown_model
+from pplr.inference.checks import check_pixels, unknown_model
 from pplr.network.checkpoint import read_model, read_settings
 from pplr.network.checks import check_extracted
 from pplr.network.extraction import unit_features
 from pplr.network.model import ReIDModel
 from pplr.runs import Run, open_run
-from pplr.settings.checks import check_device
+from pplr.settings.device_checks import check_device
 from pplr.storage.layout import ModelFiles, RunPaths
 
 
@@ -88,7 +88,14 @@ class FinishedModel:
         ----------
         images
             (B,H,W,3) uint8, RGB, of the model's size.
+
+        Raises
+        ------
+        DataError
+            They are others: scaled to 0…1, say, or of another size.
         """
+        width, height = self.size
+        check_pixels(images, width=width, height=height)
         with torch.inference_mode():
             features = unit_features(self.network, images, device=self.device)
         found: NDArray[np.float32] = features.cpu().numpy()

@@ -130,12 +130,14 @@ def search(
     return [Answer(path, gallery.nearest(feature, k), max_distance) for path, feature in found]
 
 
-def read_queries(model: FinishedModel, paths: Iterable[Path]) -> dict[Path, NDArray[np.uint8]]:
+def read_queries(
+    model: FinishedModel, paths: Iterable[Path | str]
+) -> dict[Path, NDArray[np.uint8]]:
     """Return the images of queries, by their files; the first broken one is an error."""
-    return {path: read_image(path, model.size) for path in paths}
+    return {Path(path): read_image(path, model.size) for path in paths}
 
 
-def open_gallery(model: FinishedModel, path: Path, *, skip_broken: bool = False) -> Gallery:
+def open_gallery(model: FinishedModel, path: Path | str, *, skip_broken: bool = False) -> Gallery:
     """Return a gallery of a folder's images, or of features that `pplr extract` wrote.
 
     Raises
@@ -145,6 +147,7 @@ def open_gallery(model: FinishedModel, path: Path, *, skip_broken: bool = False)
     DataError
         The features are of another model, or damaged; or images cannot be decoded.
     """
+    path = Path(path)
     if (path / "zarr.json").is_file():
         return _stored_gallery(model, path)
     if not path.is_dir():

@@ -1,5 +1,6 @@
 """Model folders in and out: safetensors and JSON, no pickle."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,12 @@ def write_model(
         files = ModelFiles(temporary)
         # one key alone: safetensors writes several in any order
         size = {_SIZE: f"{settings['height']}x{settings['width']}"}
-        save_file(_packed(weights), files.weights, metadata=size)
         write_json(files.settings, settings)
+        save_file(_packed(weights), files.weights, metadata=size)
         for name, tensors in given.items():
             save_file(_packed(tensors), getattr(files, name))
+        for file in temporary.glob("*.safetensors"):  # which are for their owner alone until now
+            shutil.copymode(files.settings, file)
 
 
 def epoch_bytes(model: ReIDModel, num_clusters: int, *, with_teacher: bool) -> int:

@@ -101,7 +101,11 @@ def _batches(
         own = np.arange(bounds[rank()], bounds[rank() + 1])
         # around the batch alone: a model moved in inference mode could not be trained afterwards
         with torch.inference_mode():
-            features = unit_features(model, images[own], device=device, precision=precision)
+            if len(own):
+                features = unit_features(model, images[own], device=device, precision=precision)
+            else:  # at the end, beside processes that have some; not every network takes none
+                spaces, D = 1 + model.num_parts, model.backbone.num_features
+                features = torch.empty(0, spaces, D, device=device)
             features = gather_rows(features, np.diff(bounds).tolist())
         rows = np.arange(bounds[0], bounds[-1])
         found = features.cpu().numpy()

@@ -90,6 +90,7 @@ def candidates_by_gpu(
     """Return the nearest by faiss's exact search on a GPU; parameters as above."""
     import faiss
 
+    features = np.ascontiguousarray(features)  # else faiss makes two float32 copies of it
     _, _, number = device.partition(":")
     squared, found = faiss.knn_gpu(
         faiss.StandardGpuResources(), features, features, width + 1, device=int(number or 0)

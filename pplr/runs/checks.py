@@ -103,17 +103,6 @@ def no_history(path: Path) -> MissingInputError:
     )
 
 
-def dvc_is_running(root: Path) -> DataError:
-    """Return the error for healing while another DVC works in the same repository."""
-    return DataError(
-        what="Another DVC is running in this repository.",
-        where=str(root),
-        value="its lock is held, or a stage of it runs",
-        allowed="healing while nothing else writes",
-        next_step="wait until it has ended, and run `pplr verify --heal` again",
-    )
-
-
 def not_clustered(name: str, where: Path) -> MissingInputError:
     """Return the error for an alternation that has no pseudo-labels yet."""
     return MissingInputError(

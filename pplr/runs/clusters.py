@@ -123,8 +123,9 @@ def nearest_clusters(
     for start in range(0, len(labels), _BLOCK):
         here = labels[start : start + _BLOCK]
         rows = np.flatnonzero(here >= 0)
-        members = csr_array((np.ones(len(rows)), (here[rows], rows)), shape=(C, len(here)))
-        sums += members @ features[start : start + _BLOCK].astype(np.float32)
+        found, index = np.unique(here[rows], return_inverse=True)
+        members = csr_array((np.ones(len(rows)), (index, rows)), shape=(len(found), len(here)))
+        sums[found] += members @ features[start : start + _BLOCK].astype(np.float32)
     means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     similarity = means @ means[cluster]
     order = [int(i) for i in np.argsort(-similarity, kind="stable") if i != cluster]

@@ -1,6 +1,7 @@
 """The pieces of a run: its alternations, splits and models, each opened when it is asked for."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +139,9 @@ class Split:
 
     path: Path
 
-    @property
+    @cached_property
     def images(self) -> "Pictures":
-        """N images (H,W,3) uint8, RGB, of which only those asked for are read."""
+        """N images (H,W,3) uint8, RGB, of which only the chunks of those asked for are read."""
         return Pictures(self.path)
 
     @property

@@ -1,15 +1,14 @@
 """What of a run is damaged on disk, in DVC's cache too, or keeps DVC from going on."""
 
-import contextlib
 import json
 import re
+import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pplr.errors import PplrError
 from pplr.progress import track
-from pplr.runs.checks import dvc_is_running
 from pplr.settings.schedule import INIT, load_schedule
 from pplr.settings.tracking import (
     files_of_output,
@@ -24,6 +23,7 @@ from pplr.storage.json_files import read_json
 from pplr.storage.layout import RunPaths
 from pplr.storage.replacing import remove, replacing
 
+SECONDS_OF_A_WRITE = 3600  # a temporary file that nobody has written to for so long is left over
 _OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")  # the rest of an MD5, in a folder of its first two
 
 
@@ -72,43 +72,6 @@ def find_faults(paths: RunPaths) -> Iterator[Fault]:
     if cache is not None:
         yield from _damaged_objects(cache, _made_by_stages(recorded.values(), cache))
         yield from _empty_runs(cache.parents[1] / "runs")
-
-
-@contextlib.contextmanager
-def no_other_dvc(root: Path) -> Iterator[None]:
-    """Hold DVC's lock, so that nothing is removed which a DVC that runs is writing.
-
-    Raises
-    ------
-    DataError
-        Another DVC holds it, or runs a stage.
-    """
-    from dvc.lock import LockError
-
-    with repository(root) as repo:
-        try:
-            with repo.lock if repo else contextlib.nullcontext():
-                if repo and _runs_a_stage(Path(repo.tmp_dir)):
-                    raise dvc_is_running(root)
-                yield
-        except LockError:
-            raise dvc_is_running(root) from None
-
-
-def _runs_a_stage(folder: Path) -> bool:
-    """Return whether a DVC that lives has noted in its folder what its stage reads and writes.
-
-    It lets its lock go while a stage runs.
-    """
-    try:
-        noted = re.findall(r'"pid": (\d+)', (folder / "rwlock").read_text())
-    except (OSError, UnicodeDecodeError):
-        return False
-    for pid in set(noted):
-        with contextlib.suppress(OSError):  # it has ended
-            if b"dvc" in Path("/proc", pid, "cmdline").read_bytes():
-                return True
-    return False
 
 
 def _damaged_outputs(
@@ -173,13 +136,17 @@ def _jams(paths: RunPaths) -> Iterator[Fault]:
 def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
     """Yield the objects whose content has not the MD5 that is their name.
 
+    A temporary file that was just written may be that of a DVC in another folder, which shares the
+    cache and not the lock, as `dvc exp run --temp` does: it stands in nobody's way, and is left.
+
     One may go if the pipeline has made it. Others may be the only copy of something of one's own,
     which a link into the cache leads to.
     """
     objects = sorted(path for path in cache.glob("??/*") if path.is_file())
     for path in track(objects, total=len(objects), what="reading DVC's cache"):
         if not _OBJECT.fullmatch(path.name):
-            yield Fault(path, "a temporary file, left by a killed DVC")
+            if time.time() - path.stat().st_mtime > SECONDS_OF_A_WRITE:
+                yield Fault(path, "a temporary file, left by a killed DVC")
         elif not is_sound(path):
             is_ours = path.parent.name + path.name in ours
             problem = "its content is not what its name says"

@@ -13,6 +13,7 @@ from pplr.settings.configure import PATHS, PipelineSettings
 from pplr.settings.leftovers import leftovers
 from pplr.settings.reading import load_yaml
 from pplr.settings.schedule import INIT
+from pplr.settings.tracking import no_other_dvc
 from pplr.settings.writing import format_params, format_schedule, merge_params
 from pplr.storage.replacing import remove, replacing
 
@@ -78,14 +79,21 @@ def find_changes(settings: PipelineSettings) -> Changes:
 
 
 def apply_changes(changes: Changes) -> None:
-    """Write params.yaml and schedule.yaml, and remove the outputs that are named."""
-    for file, kept in changes.aside.items():
-        shutil.copy2(file, kept)
-    with contextlib.ExitStack() as stack:  # all are written before the first takes its place
-        for file, text in changes.texts.items():
-            stack.enter_context(replacing(file.resolve())).write_text(text, encoding="utf-8")
-    for path in changes.leftovers:
-        remove(path)
+    """Write params.yaml and schedule.yaml, and remove the outputs that are named.
+
+    Raises
+    ------
+    SettingError
+        There are outputs to remove while a DVC runs, which may read them; nothing is written.
+    """
+    with no_other_dvc(Path.cwd()) if changes.leftovers else contextlib.nullcontext():
+        for file, kept in changes.aside.items():
+            shutil.copy2(file, kept)
+        with contextlib.ExitStack() as stack:  # all are written before the first takes its place
+            for file, text in changes.texts.items():
+                stack.enter_context(replacing(file.resolve())).write_text(text, encoding="utf-8")
+        for path in changes.leftovers:
+            remove(path)
 
 
 def _merged(file: Path, settings: PipelineSettings) -> str | None:

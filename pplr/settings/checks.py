@@ -5,14 +5,14 @@ import difflib
 import io
 import os
 import platform
-import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pplr.errors import MissingInputError, SettingError
-from pplr.settings.groups import DEVICE, PUBLISHED_WEIGHTS, TIMM
+from pplr.settings.device_checks import check_device
+from pplr.settings.groups import PUBLISHED_WEIGHTS, TIMM
 from pplr.settings.inputs import DEMO_IMAGES, watched_files
 from pplr.settings.params import Params
 from pplr.settings.reading import nearest
@@ -164,31 +164,6 @@ def check_arithmetic() -> None:
             value=f"portable, on {platform.machine()} without AVX2 and FMA",
             allowed="portable on x86-64 processors with AVX2; native everywhere",
             next_step="set `arithmetic: native`; the last bits are this processor's own then",
-        )
-
-
-def check_device(device: str, *, where: str = "device in params.yaml") -> None:
-    """Raise a SettingError where torch cannot use the device.
-
-    Parameters
-    ----------
-    device
-        What was asked for, in any words.
-    where
-        The setting or option it stands in.
-    """
-    if device == "cpu":
-        return
-    import torch  # two seconds that the CPU need not wait
-
-    count = torch.cuda.device_count()
-    if not re.fullmatch(DEVICE, device) or int(device.partition(":")[2] or 0) >= count:
-        raise SettingError(
-            what="torch cannot use this device.",
-            where=where,
-            value=f"{device}, with {count} CUDA devices",
-            allowed="cpu" if count == 0 else f"cpu, cuda, cuda:0 … cuda:{count - 1}",
-            next_step="name another one, or install a torch that sees the GPU",
         )
 
 

@@ -45,6 +45,54 @@ def _unusable(root: Path, error: Exception) -> SettingError:
     )
 
 
+@contextlib.contextmanager
+def no_other_dvc(root: Path) -> Iterator[None]:
+    """Hold DVC's lock, so that nothing is removed which a DVC that runs is writing.
+
+    Raises
+    ------
+    DataError
+        Another DVC holds it, or runs a stage.
+    """
+    from dvc.lock import LockError
+
+    with repository(root) as repo:
+        try:
+            with repo.lock if repo else contextlib.nullcontext():
+                if repo and _runs_a_stage(Path(repo.tmp_dir)):
+                    raise _busy(root)
+                yield
+        except LockError:
+            raise _busy(root) from None
+
+
+def _runs_a_stage(folder: Path) -> bool:
+    """Return whether a DVC that lives has noted in its folder what its stage reads and writes.
+
+    It lets its lock go while a stage runs.
+    """
+    try:
+        noted = re.findall(r'"pid": (\d+)', (folder / "rwlock").read_text())
+    except (OSError, UnicodeDecodeError):
+        return False
+    for pid in set(noted):
+        with contextlib.suppress(OSError):  # it has ended
+            if b"dvc" in Path("/proc", pid, "cmdline").read_bytes():
+                return True
+    return False
+
+
+def _busy(root: Path) -> SettingError:
+    """Return the error for removing files while another DVC works in the same repository."""
+    return SettingError(
+        what="Another DVC is running in this repository.",
+        where=str(root.absolute()),
+        value="its lock is held, or a stage of it runs",
+        allowed="removing what it may read or write only while it does not run",
+        next_step="wait until it has ended, and run this command again",
+    )
+
+
 def recorded_outputs(lock: Path) -> list[tuple[str, str, str]]:
     """Return stage, path and digest of every output that a dvc.lock records.
 

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+BLOCK = 4096  # features that are held in float32
+
 
 class CameraProxies(NamedTuple):
     """The centroids of each cluster's images of one camera; M of them, S spaces."""
@@ -39,8 +41,7 @@ def centroid_classifiers(features: Tensor, pseudo_labels: Tensor) -> Tensor:
     Tensor
         (S,C,D) float32, one classifier for each space.
     """
-    kept = pseudo_labels >= 0
-    return _centroids(features[kept], pseudo_labels[kept])
+    return _centroids(features, pseudo_labels)
 
 
 def camera_proxies(
@@ -62,12 +63,14 @@ def camera_proxies(
         np.stack((pseudo_labels[kept], camids[kept])), axis=1, return_inverse=True
     )  # (2,M): by cluster, then by camera
     labels, cameras = torch.from_numpy(pairs).long()
-    centroids = _centroids(features[torch.from_numpy(kept)], torch.from_numpy(groups).flatten())
-    return CameraProxies(centroids, labels, cameras)
+    proxies = torch.full(kept.shape, -1)
+    proxies[torch.from_numpy(kept)] = torch.from_numpy(groups).flatten()
+    return CameraProxies(_centroids(features, proxies), labels, cameras)
 
 
 def _centroids(features: Tensor, groups: Tensor) -> Tensor:
-    """Return the normalised means (S,G,D) float32 of features (N,S,D) by groups (N,) in 0…G-1."""
-    sums = torch.zeros(int(groups.max()) + 1, *features.shape[1:])
-    sums.index_add_(0, groups, features.float())  # (G,S,D)
+    """Return the normalised means (S,G,D) float32 of features (N,S,D) by groups (N,), -1 none."""
+    sums = torch.zeros(int(groups.max()) + 1, *features.shape[1:])  # (G,S,D)
+    for rows in torch.split(torch.nonzero(groups >= 0).flatten(), BLOCK):
+        sums.index_add_(0, groups[rows], features[rows].float())
     return F.normalize(sums, dim=2).transpose(0, 1).contiguous()

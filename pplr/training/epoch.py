@@ -69,14 +69,14 @@ def train_epoch(
     ClusteringError
         There are fewer than two clusters, or too few for so many processes.
     SettingError
-        The camera loss is asked for and there are no cameras, or the processes cannot share a
-        batch.
+        The camera loss is asked for and the clustered images are not of two cameras, or the
+        processes cannot share a batch.
     DataError
         A loss, gradient or parameter is no finite number.
     """
     check_clusters(data.pseudo_labels)
     if settings.camera_aware:
-        check_cameras(data.camids)
+        check_cameras(data.camids[data.pseudo_labels >= 0], of="clustered images")
     check_world(settings.batch_size, settings.samples_per_bn, num_processes=world_size())
     batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
     batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
@@ -180,10 +180,10 @@ class _Trainer:
         terms = epoch_losses(
             predictions, targets, refined, self.settings, epoch=self.epoch, proxies=self.proxies
         )
-        self.refined.note(rows, targets.labels, refined)
         self.optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        self.refined.note(rows, targets.labels, refined)
         values = {name: term.item() for name, term in terms.items()}
         check_finite(values, _norms(self.learner), epoch=self.epoch, iteration=iteration)
         if self.teacher is not None:

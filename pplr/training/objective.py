@@ -75,7 +75,8 @@ def label_shares(
 
     The paper's share is the agreement. Under `part_refinement: balanced` the agreement only deals
     out what is smoothed: 1 - share is in proportion to 1 - agreement, and its mean over the
-    clustered images is `smoothing` in every part, however low the agreement is as a whole.
+    clustered images is `smoothing` in every part, however low the agreement is as a whole; less
+    only where an image would be smoothed beyond uniform.
 
     Parameters
     ----------

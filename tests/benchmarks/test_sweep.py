@@ -7,6 +7,7 @@ from PIL import Image
 
 from benchmarks import ablation, sweep
 from benchmarks.experiments import draw_curves
+from pplr.errors import SettingError
 
 FOUND = [
     [{"mAP": 0.25, "rank1": 0.5}, {"mAP": 0.75, "rank1": 0.5}],
@@ -46,6 +47,10 @@ def test_a_typo_ends_before_anything_is_queued(monkeypatch, setting, words, text
 def test_values_are_sorted_and_keep_their_type():
     assert sweep.read_values("k", ["20", "5", "20"]) == [5, 20]
     assert sweep.read_values("beta", ["0.5", "0.1"]) == [0.1, 0.5]
+    assert sweep.read_values("lr", ["3e-4", "1e-4"]) == [1e-4, 3e-4]
+    with pytest.raises(SettingError, match="A sweep is over numbers") as error:
+        sweep.read_values("pooling", ["gem", "mean"])
+    assert "the values of pooling" in str(error.value)
 
 
 def test_the_table(tmp_path, capsys):

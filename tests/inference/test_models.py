@@ -5,9 +5,12 @@ import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pplr.errors import DataError, MissingInputError, SettingError
+from pplr.inference.images import read_image
 from pplr.inference.models import git_revision, open_model
+from pplr.inference.search import open_gallery, read_queries, search
 from pplr.storage.layout import RunPaths
 from tests.tiny import working_in
 
@@ -104,3 +107,31 @@ def test_features_are_normalised_in_every_space(model):
     features = model.features(images)
     assert features.shape == (3, 4, 512)
     np.testing.assert_allclose(np.linalg.norm(features, axis=2), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda images: images.astype(np.float32) / 255, "float32 (2, {H}, {W}, 3)"),
+        (lambda images: images[0], "uint8 ({H}, {W}, 3)"),
+        (lambda images: images.repeat(2, axis=1), "uint8 (2, {H2}, {W}, 3)"),
+        (lambda images: images.transpose(0, 3, 1, 2), "uint8 (2, 3, {H}, {W})"),
+    ],
+    ids=["scaled", "single", "of another size", "channels first"],
+)
+def test_other_images_are_refused(model, change, found):
+    width, height = model.size
+    with pytest.raises(DataError, match="no images as this model takes them") as error:
+        model.features(change(np.zeros((2, height, width, 3), np.uint8)))
+    assert found.format(H=height, W=width, H2=2 * height) in str(error.value)
+    assert f"uint8 (B, {height}, {width}, 3)" in str(error.value)
+
+
+def test_a_file_may_be_named_by_a_string(model, tmp_path):
+    width, height = model.size
+    Image.new("RGB", (width, height), "red").save(tmp_path / "red.png")
+    image = read_image(f"{tmp_path}/red.png", model.size)
+    assert image.shape == (height, width, 3)
+    queries = read_queries(model, [f"{tmp_path}/red.png"])
+    (answer,) = search(model, queries, open_gallery(model, f"{tmp_path}"), k=1)
+    assert answer.query == tmp_path / "red.png"

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,17 @@ def test_a_model_comes_back_as_it_was(tmp_path, model):
     with torch.inference_mode():
         assert torch.equal(again.eval()(images), model.eval()(images))
     assert read_settings(tmp_path / "init") == SETTINGS
+
+
+def test_whoever_may_read_the_folder_may_read_its_files(tmp_path, model):
+    before = os.umask(0o027)
+    try:
+        write_model(tmp_path / "init", model, SETTINGS, classifiers=torch.zeros(3, 2, 4))
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "init").iterdir()}
+    assert len(modes) == 4
+    assert set(modes.values()) == {0o640}
 
 
 def test_pooling_and_the_pixels_mean_come_back(tmp_path):

@@ -108,6 +108,24 @@ def test_float16_is_the_rounded_float32(model, images):
         assert (half != whole).any()
 
 
+def test_a_process_without_images_does_not_run_the_model(monkeypatch, model, images):
+    """In the last round there may be none for it; a network of timm's may not take none."""
+    whole = torch.arange(N * (1 + P) * D).reshape(N, 1 + P, D).float()
+
+    def gathered(own, counts):
+        assert own.shape == (0, 1 + P, D)
+        assert counts == [N, 0]
+        return whole
+
+    monkeypatch.setattr(features_module, "world_size", lambda: 2)
+    monkeypatch.setattr(features_module, "rank", lambda: 1)
+    monkeypatch.setattr(features_module, "unit_features", None)
+    monkeypatch.setattr(features_module, "gather_rows", gathered)
+    global_features, part_features = extract(model, images)
+    np.testing.assert_array_equal(global_features, whole[:, 0])
+    np.testing.assert_array_equal(part_features, whole[:, 1:])
+
+
 def test_global_features_alone_are_the_same(model, images):
     alone = extract_global_features(model, images, device="cpu", what="query")
     assert alone.dtype == np.float32

@@ -216,7 +216,9 @@ def test_nothing_can_be_written(tiny_run):
             array[0] = 5
         with pytest.raises(ValueError, match="read-only"):
             array.attrs["x"] = 1
-    run.split("train").images[0][:] = 0  # a copy
+    split = run.split("train")
+    assert split.images is split.images  # a chunk is read whole, once
+    split.images[0][:] = 0  # a copy
     run.row(0)
     run.history()
     run.how_far()

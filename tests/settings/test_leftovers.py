@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
+from pplr.errors import SettingError
 from pplr.settings.changes import apply_changes, find_changes
 from pplr.settings.configure import make_settings
 from pplr.settings.leftovers import leftovers
@@ -129,6 +131,19 @@ def test_configure_removes_outputs_and_nothing_else(repository):
     assert (repository / kept / "weights").read_text() == "03\n"
     dvc("checkout")
     assert all((repository / path).exists() for path in removed)
+
+
+def test_nothing_is_removed_or_written_while_a_dvc_runs(repository):
+    made = make_settings("demo", None, epochs=2, cameras=False, overrides=[])
+    changes = find_changes(made)
+    assert changes.leftovers
+    (repository / "params.yaml").write_text("mine")
+    with Repo(".") as repo, repo.lock, pytest.raises(SettingError, match="Another DVC is running"):
+        apply_changes(changes)
+    assert (repository / "params.yaml").read_text() == "mine"
+    assert all(path.exists() for path in changes.leftovers)
+    apply_changes(changes)
+    assert not any(path.exists() for path in changes.leftovers)
 
 
 def test_without_a_repository_or_with_a_broken_lock_nothing_goes(repository):

@@ -11,9 +11,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
+import torch
 
+from pplr.errors import SettingError
 from pplr.storage.arrays import read_arrays
-from tests.tiny import digests, make_workspace
+from stages import cluster, launch, processes
+from tests.tiny import digests, make_workspace, working_in
 
 
 def launch_process(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -69,6 +73,57 @@ def test_too_many_processes_end_in_one_message(tiny_run: Path, tmp_path: Path) -
     assert "2 processes, batch_size 12, samples_per_bn 4" in done.stderr
     assert "Traceback" not in done.stderr
     assert digests(tiny_run / "data") == before
+
+
+def test_a_device_that_is_not_there_is_said_by_every_stage(tiny_run: Path, tmp_path: Path) -> None:
+    folder = make_workspace(tmp_path, device="cuda:99")  # as after a pull onto another machine
+    (folder / "data").symlink_to(tiny_run / "data")
+    done = launch_process(folder, "train-epoch", "00", "init")
+    assert done.returncode == 1
+    assert done.stderr.startswith("train-epoch 00 init: torch cannot use this device.\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    with (
+        pytest.raises(SettingError, match="There are fewer GPUs than processes") as error,
+        processes.joined("cuda"),
+    ):
+        pass
+    assert "4 processes on this machine, with 2 CUDA devices" in str(error.value)
+
+
+def test_a_device_that_is_full_ends_in_one_message(
+    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    def fail(*_: str) -> None:
+        raise full
+
+    monkeypatch.setattr(cluster, "main", fail)
+    with working_in(tiny_run):
+        assert launch.main("cluster", "00") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("cluster 00: The device has not enough memory for this stage.")
+    assert "cpu: CUDA out of memory" in said
+
+
+def test_the_process_that_knows_the_cause_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+
+    ended = RuntimeError("Connection closed by peer")
+
+    def fail() -> None:
+        raise ended
+
+    for several in (False, True):
+        with pytest.raises(RuntimeError, match="closed by peer"):
+            launch.work(fail, (), device="cpu", several=several)
+    assert slept == [2 * launch.SECONDS_FOR_THE_FIRST]
 
 
 def test_an_interrupt_while_a_stage_loads_is_one_line(tiny_run: Path) -> None:

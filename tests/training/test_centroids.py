@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pplr.training import centroids
 from pplr.training.centroids import camera_proxies, centroid_classifiers
 
 
@@ -36,6 +37,19 @@ def test_centroids_equal_loops(dtype):
             mean /= math.sqrt(sum(x * x for x in mean))
             np.testing.assert_allclose(classifiers[s, c], mean, atol=1e-6)
     assert torch.equal(features, before)
+
+
+def test_blocks_change_no_bit(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(50, 3, 5, generator=generator).half()
+    labels = torch.arange(50) % 7 - 1
+    camids = (np.arange(50) % 5 - 1).astype(np.int32)
+    whole = centroid_classifiers(features, labels)
+    proxies = camera_proxies(features, labels.int().numpy(), camids)
+    monkeypatch.setattr(centroids, "BLOCK", 4)
+    assert torch.equal(centroid_classifiers(features, labels), whole)
+    by_blocks = camera_proxies(features, labels.int().numpy(), camids)
+    assert all(map(torch.equal, by_blocks, proxies))
 
 
 def test_outliers_change_no_centroid():

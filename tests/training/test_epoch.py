@@ -240,12 +240,21 @@ def test_cameras_add_a_loss(data: EpochData) -> None:
     assert train(tiny_model(), data, without).losses == {**plain.losses, "camera_loss": 0.0}
 
 
-@pytest.mark.parametrize("camids", [np.zeros(N), np.full(N, -1)])
+@pytest.mark.parametrize(
+    "camids",
+    [
+        np.zeros(N),
+        np.full(N, -1),
+        np.array([*[0] * (N - 1), 1]),  # the outlier alone is of another camera
+        np.array([*[-1] * (N - 1), 0]),
+    ],
+)
 def test_the_camera_loss_needs_two_cameras(data: EpochData, camids: np.ndarray) -> None:
     single = replace(data, camids=camids.astype(np.int32))
     with pytest.raises(SettingError, match="no cameras to tell apart") as error:
         train(tiny_model(), single, changed(camera_aware=True))
-    assert f"{int(camids.max()) + 1} known camera" in str(error.value)
+    known = len({*camids[:-1]} - {-1})
+    assert f"clustered images of {known} known camera" in str(error.value)
 
 
 def test_the_mean_teacher_goes_on_from_epoch_to_epoch(data: EpochData) -> None:
