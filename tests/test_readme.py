@@ -61,9 +61,16 @@ def test_there_are_examples():
     assert any("zarr.open" in block for block in blocks("python"))
 
 
+@pytest.fixture(scope="module")
+def run_and_photos(tiny_run, tmp_path_factory):
+    folder = shutil.copytree(tiny_run, tmp_path_factory.mktemp("example") / "run")
+    write_images(folder, ["who.jpg", "photos/a.jpg", "photos/b.jpg"])
+    return folder
+
+
 @pytest.mark.parametrize("block", blocks("python"))
-def test_an_example_runs(tiny_run, block, capsys):
-    with working_in(tiny_run):
+def test_an_example_runs(run_and_photos, block, capsys):
+    with working_in(run_and_photos):
         exec(compile(block, "README.md", "exec"), {})
     assert capsys.readouterr().out
 
