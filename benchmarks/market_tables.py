@@ -220,11 +220,10 @@ def print_tables(found: Results, others: Results) -> None:
     shown_rows = [row for row in dict.fromkeys(run.row for run in RUNS) if row in found.rows]
     early, last = found.evaluated[:3][-1], found.evaluated[-1]  # the second after init
     for title, figures in COURSES.items():
-        courses = {
-            row: [joined(values, row, name, figures) for name in found.evaluated]
-            for row in shown_rows
-        }
-        print_rows(title, ("", *found.evaluated), courses)
+        known = {name for _, name, figure in values if figure == figures[0]}
+        names = [name for name in found.evaluated if name in known]
+        courses = {row: [joined(values, row, n, figures) for n in names] for row in shown_rows}
+        print_rows(title, ("", *names), courses)
     for title, columns in TABLES.items():
         cells = {
             f"{name} | {row}": [joined(values, row, name, figures) for figures in columns.values()]
