@@ -71,7 +71,7 @@ def make_settings(
         raise SettingError(
             what="The folder of the images is missing, or not wanted.",
             where="--data-dir",
-            value=data_dir,
+            value=data_dir or "no folder",
             allowed="a folder of images; none for the demo, which is generated",
             next_step=f"pplr configure {dataset} --data-dir PATH, or pplr configure demo",
         )
