@@ -123,7 +123,7 @@ def test_what_dvc_watches_where_there_is_no_file_is_there(request):
             ],
         ),
         ("x", None, None, ["no such data set", "name one of these"]),
-        ("market1501", None, None, ["--data-dir", "found:   None"]),
+        ("market1501", None, None, ["--data-dir", "found:   no folder"]),
         ("demo", "images", None, ["--data-dir", "found:   images"]),
         ("demo", None, "btea=0.3", ["no setting `btea`", "where:   --set", "`beta`?"]),
         ("demo", None, "beta=1.5", ["`beta`", "where:   --set", "found:   1.5", ">= 0, <= 1"]),
