@@ -114,17 +114,21 @@ def refined_figures(
     list
         `refined`, the mean weight that a label has on right clusters, among its three classes of
         most weight: of `all`, of images whose pseudo-label is `right` (1 unrefined), and of those
-        where it is `wrong` (0 unrefined). `refined right`, the share of images whose class of most
-        weight is right. By tenth of the mean agreement, lowest first, `decile refined` of the
+        where it is `wrong` (0 unrefined); and what it has on the pseudo-label itself (`label`) and
+        on the three (`kept`). `refined right`, the share of images whose class of most weight is
+        right. By tenth of the mean agreement, lowest first, `decile refined` of the
         wrong ones.
     """
     drawn = np.flatnonzero((classes[:, 0] >= 0) & (pids >= 0))
     majority = majority_identities(pseudo_labels, pids)
     own = (majority[classes[drawn]] == pids[drawn, None]) & (classes[drawn] >= 0)  # (n,3)
+    named = classes[drawn] == pseudo_labels[drawn, None]  # (n,3)
     mass = (weights[drawn] * own).sum(axis=1)
     right = majority[pseudo_labels[drawn]] == pids[drawn]
     figures = [
         Figure("refined", "all", float(mass.mean())),
+        Figure("refined", "label", float((weights[drawn] * named).sum(axis=1).mean())),
+        Figure("refined", "kept", float(weights[drawn].sum(axis=1).mean())),
         Figure("refined right", "all", float(own[:, 0].mean())),
     ]
     for of, chosen in (("right", right), ("wrong", ~right)):

@@ -39,6 +39,7 @@ from benchmarks.market_tables import (
 )
 from benchmarks.running import run_stages
 from pplr.errors import PplrError, worded
+from pplr.inference.models import git_revision
 from pplr.settings.configure import make_settings
 from pplr.settings.device_checks import check_device
 from pplr.settings.schedule import load_schedule, make_schedule
@@ -130,16 +131,14 @@ def make_missing(
             continue
         write_settings(run, data_dir.resolve(), weights.resolve(), device=device)
         schedule = load_schedule(PATHS.schedule)
+        commit = git_revision(Path()) or ""
         if without_dvc:
             run_stages(schedule)
         else:
             repro()
         chosen = overrides(run, Path(weights.name))
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short=7", "HEAD"], capture_output=True, text=True, check=False
-        )
         where = {
-            "commit": commit.stdout.strip(),
+            "commit": commit[:7],
             "settings": " ".join(f"{key}={value}" for key, value in chosen.items()),
             "processor": torch.backends.cpu.get_cpu_capability()
             if device == "cpu"

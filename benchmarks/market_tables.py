@@ -100,6 +100,8 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "weight on right clusters": ("refined all",),
         "of right pseudo-labels": ("refined right",),
         "of wrong ones": ("refined wrong",),
+        "on the pseudo-label itself": ("refined label",),
+        "on all three classes": ("refined kept",),
     },
     "Predictions": {
         "largest probability, global": ("confidence global",),

@@ -91,9 +91,7 @@ def work(
     except (PplrError, OSError):
         raise
     except Exception as error:
-        import torch
-
-        if isinstance(error, torch.OutOfMemoryError):
+        if isinstance(error, RuntimeError) and "out of memory" in str(error):  # torch's, faiss's
             raise out_of_memory(device, error) from None
         if several:
             time.sleep(2 * SECONDS_FOR_THE_FIRST)

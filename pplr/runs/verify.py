@@ -1,5 +1,6 @@
 """What of a run is damaged on disk, in DVC's cache too, or keeps DVC from going on."""
 
+import contextlib
 import json
 import re
 import time
@@ -145,8 +146,9 @@ def _damaged_objects(cache: Path, ours: Collection[str]) -> Iterator[Fault]:
     objects = sorted(path for path in cache.glob("??/*") if path.is_file())
     for path in track(objects, total=len(objects), what="reading DVC's cache"):
         if not _OBJECT.fullmatch(path.name):
-            if time.time() - path.stat().st_mtime > SECONDS_OF_A_WRITE:
-                yield Fault(path, "a temporary file, left by a killed DVC")
+            with contextlib.suppress(FileNotFoundError):  # it has got its name meanwhile
+                if time.time() - path.stat().st_mtime > SECONDS_OF_A_WRITE:
+                    yield Fault(path, "a temporary file, left by a killed DVC")
         elif not is_sound(path):
             is_ours = path.parent.name + path.name in ours
             problem = "its content is not what its name says"

@@ -51,7 +51,7 @@ def no_other_dvc(root: Path) -> Iterator[None]:
 
     Raises
     ------
-    DataError
+    SettingError
         Another DVC holds it, or runs a stage.
     """
     from dvc.lock import LockError

@@ -51,10 +51,10 @@ def test_no_auc_where_all_labels_are_right():
 
 
 def test_images_of_unknown_identity_do_not_count():
-    labels, pids = np.array([0, 0, 1, 1], np.int32), np.array([-1, -1, 5, 5], np.int32)
+    labels, pids = np.array([0, 0, 0, 1], np.int32), np.array([-1, 5, 5, -1], np.int32)
     agreement = np.full((4, 2), 0.5, "f4")
     logits = torch.zeros(4, 3, 2)
-    logits[:, :, 0] = 1.0  # everything is of cluster 0, which speaks for nobody known
+    logits[:, :, 1] = 1.0  # everything is of cluster 1, which speaks for nobody known
     assert by_name(agreement_figures(agreement, labels, pids))["right", "pseudo-labels"] == 1.0
     assert by_name(prediction_figures(logits, labels, agreement, pids))["right", "global"] == 0.0
 
@@ -71,6 +71,8 @@ def test_refined_labels_by_hand():
     assert figures["refined", "right"] == pytest.approx(0.85)
     assert figures["refined", "wrong"] == pytest.approx(0.4)
     assert figures["refined right", "all"] == pytest.approx(2 / 3)
+    assert figures["refined", "label"] == pytest.approx((0.7 + 1.0 + 0.6) / 3)
+    assert figures["refined", "kept"] == pytest.approx(1.0)
     assert figures["decile refined", "1"] == pytest.approx(0.4)
     assert ("decile refined", "2") not in figures  # its one label is right
 

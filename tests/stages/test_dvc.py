@@ -124,12 +124,17 @@ def test_an_unknown_setting_ends_before_any_work(repository: Path) -> None:
     assert stages_run(output) == {"check-settings"}
 
 
-# the weights are on disk, the settings are not
+# the weights are on disk, the optimizer is not
 KILLED_WHILE_WRITING = """
 import os, signal
 import pplr.network.checkpoint
 from stages import launch
-pplr.network.checkpoint.shutil.copymode = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+save = pplr.network.checkpoint.save_file
+def save_or_die(tensors, path, **options):
+    if path.name != "weights.safetensors":
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(tensors, path, **options)
+pplr.network.checkpoint.save_file = save_or_die
 launch.main("train-epoch", "01", "00")
 """
 
