@@ -116,8 +116,7 @@ def refined_figures(
         most weight: of `all`, of images whose pseudo-label is `right` (1 unrefined), and of those
         where it is `wrong` (0 unrefined); and what it has on the pseudo-label itself (`label`) and
         on the three (`kept`). `refined right`, the share of images whose class of most weight is
-        right. By tenth of the mean agreement, lowest first, `decile refined` of the
-        wrong ones.
+        right. By decile of the mean agreement, lowest first, `decile refined` of the wrong ones.
     """
     drawn = np.flatnonzero((classes[:, 0] >= 0) & (pids >= 0))
     majority = majority_identities(pseudo_labels, pids)
@@ -134,11 +133,10 @@ def refined_figures(
     for of, chosen in (("right", right), ("wrong", ~right)):
         if chosen.any():
             figures.append(Figure("refined", of, float(mass[chosen].mean())))
-    order = agreement[drawn].mean(axis=1).argsort(kind="stable")
-    for group, rows in enumerate(np.array_split(order, NUM_GROUPS), start=1):
+    for group, rows in _deciles(agreement[drawn]):
         wrong = rows[~right[rows]]
         if wrong.size:
-            figures.append(Figure("decile refined", str(group), float(mass[wrong].mean())))
+            figures.append(Figure("decile refined", group, float(mass[wrong].mean())))
     return figures
 
 
@@ -196,13 +194,19 @@ def prediction_figures(
         "mass": (ensemble * own).sum(dim=1),
         "right": _right(ensemble, own),
     }
-    order = by_image["agreement"].argsort(stable=True)
-    for group, rows in enumerate(order.tensor_split(NUM_GROUPS), start=1):
+    for group, rows in _deciles(agreement[kept]):
         figures += [
-            Figure(f"decile {name}", str(group), float(values[rows].double().mean()))
+            Figure(f"decile {name}", group, float(values[rows].double().mean()))
             for name, values in by_image.items()
         ]
     return figures
+
+
+def _deciles(agreement: NDArray[np.float32]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield the number and the rows of each decile of the mean of agreement (n,P), lowest first."""
+    order = agreement.mean(axis=1).argsort(kind="stable")
+    for number, rows in enumerate(np.array_split(order, NUM_GROUPS), start=1):
+        yield str(number), rows
 
 
 def _right(probabilities: Tensor, own: Tensor) -> Tensor:

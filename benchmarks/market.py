@@ -131,7 +131,7 @@ def make_missing(
             continue
         write_settings(run, data_dir.resolve(), weights.resolve(), device=device)
         schedule = load_schedule(PATHS.schedule)
-        commit = git_revision(Path()) or ""
+        commit = git_revision(Path()) or ""  # `-dirty`, for the settings are written above
         if without_dvc:
             run_stages(schedule)
         else:

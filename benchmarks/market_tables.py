@@ -54,11 +54,6 @@ class Results(NamedTuple):
     evaluated: tuple[str, ...]
     processors: dict[Run, str]
 
-    @property
-    def rows(self) -> set[str]:
-        """The rows of the ablation that have a run."""
-        return {run.row for run in self.processors}
-
 
 def read(file: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV; none where there is no file."""
@@ -68,9 +63,14 @@ def read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+def run_of(row: dict[str, str]) -> Run:
+    """Return the run that a row of a CSV is of."""
+    return Run(row["row"], int(row["seed"]))
+
+
 def finished(results: Path) -> set[Run]:
     """Return the runs that are in the results."""
-    return {Run(row["row"], int(row["seed"])) for row in read(results / "market.csv")}
+    return {run_of(row) for row in read(results / "market.csv")}
 
 
 # Tables with a column for each model that was evaluated, by the figures that a cell has, which are
@@ -149,13 +149,13 @@ IMAGES = 12_936  # Market-1501's training images
 def gather(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Results:
     """Return what the rows of market.csv and of market_labels.csv say."""
     values = {
-        (Run(row["row"], int(row["seed"])), row["alternation"], figure): float(row[figure])
+        (run_of(row), row["alternation"], figure): float(row[figure])
         for row in rows
         for figure in FIGURES
         if row.get(figure)
     }
     for row in labels:
-        run, name = Run(row["row"], int(row["seed"])), row["alternation"]
+        run, name = run_of(row), row["alternation"]
         values[run, name, f"{row['figure']} {row['of']}"] = float(row["value"])
         if (row["figure"], row["of"]) == ("right", "pseudo-labels"):
             clustered = IMAGES - values[run, name, "outliers"]
@@ -163,7 +163,7 @@ def gather(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Results:
     return Results(
         values,
         tuple(dict.fromkeys(row["alternation"] for row in rows if row["mAP"])),
-        {Run(row["row"], int(row["seed"])): row["processor"] for row in rows},
+        {run_of(row): row["processor"] for row in rows},
     )
 
 
@@ -219,7 +219,7 @@ def print_tables(found: Results, others: Results) -> None:
         Runs on another processor, of which only the paired differences are shown.
     """
     values = found.values
-    shown_rows = [row for row in dict.fromkeys(run.row for run in RUNS) if row in found.rows]
+    shown_rows = dict.fromkeys(run.row for run in RUNS if run in found.processors)
     early, last = found.evaluated[:3][-1], found.evaluated[-1]  # the second after init
     for title, figures in COURSES.items():
         known = {name for _, name, figure in values if figure == figures[0]}

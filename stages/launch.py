@@ -26,22 +26,19 @@ if __name__ == "__main__":  # a library that is interrupted while it is loaded f
 import contextlib
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pplr.errors import PplrError, worded
-from pplr.settings.device_checks import check_device, out_of_memory
+from pplr.settings.device_checks import check_device, memory_named
 from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
 from pplr.storage.room import check_free, refusals_named
 from stages import arithmetic, compiled, guard, order, processes, settings
 
 START = time.monotonic()
-Figures = Mapping[str, float | str] | None  # of a stage, for its timing
 
 # The stages that several processes can share.
 PARALLEL = ("extract-features", "train-epoch")
-# The first process to fail says so; the others, which mostly fail alike, are ended meanwhile.
-SECONDS_FOR_THE_FIRST = 5
 
 
 def main(stage: str, *arguments: str) -> int:
@@ -62,40 +59,21 @@ def main(stage: str, *arguments: str) -> int:
             stack.enter_context(refusals_named(settings.PATHS.data, 0))
             if several:
                 stack.enter_context(processes.joined(machine.device))
-            figures = work(module.main, arguments, device=machine.device, several=several)
+            stack.enter_context(memory_named(machine.device))
+            figures = module.main(*arguments)
         guard.check_unchanged(stage, before)
         if not several or os.environ["RANK"] == "0":
             name = arguments[0] if arguments else "all"
             write_timing(stage, name, {"device": machine.device, **(figures or {})})
     except (PplrError, OSError) as error:
         if several and os.environ["RANK"] != "0":
-            time.sleep(SECONDS_FOR_THE_FIRST)
+            time.sleep(processes.SECONDS_FOR_THE_FIRST)
         print(f"{' '.join((stage, *arguments))}: {worded(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"{' '.join((stage, *arguments))}: stopped; `dvc repro` goes on", file=sys.stderr)
         return 130
     return 0
-
-
-def work(
-    run: Callable[..., Figures], arguments: tuple[str, ...], *, device: str, several: bool
-) -> Figures:
-    """Return what a stage returns; an error of the device's memory is worded for a user.
-
-    One of several processes that meets an error it does not know, such as the end of another one,
-    waits until the other has told the cause.
-    """
-    try:
-        return run(*arguments)
-    except (PplrError, OSError):
-        raise
-    except Exception as error:
-        if isinstance(error, RuntimeError) and "out of memory" in str(error):  # torch's, faiss's
-            raise out_of_memory(device, error) from None
-        if several:
-            time.sleep(2 * SECONDS_FOR_THE_FIRST)
-        raise
 
 
 def write_timing(stage: str, name: str, figures: Mapping[str, float | str]) -> None:

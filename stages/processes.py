@@ -3,10 +3,15 @@
 import contextlib
 import os
 import shlex
+import time
 from collections.abc import Iterator
 
+from pplr.errors import PplrError
 from pplr.settings.checks import launcher_error
 from pplr.settings.device_checks import check_device_number
+
+# The first process to fail says so; the others, which mostly fail alike, are ended meanwhile.
+SECONDS_FOR_THE_FIRST = 5
 
 
 def start(launcher: str, *arguments: str) -> int:
@@ -45,5 +50,10 @@ def joined(device: str) -> Iterator[None]:
                 stack.enter_context(contextlib.redirect_stdout(nowhere))
                 stack.enter_context(contextlib.redirect_stderr(nowhere))
             yield
+    except (PplrError, OSError):
+        raise
+    except Exception:  # such as the end of another process, which is to tell the cause first
+        time.sleep(2 * SECONDS_FOR_THE_FIRST)
+        raise
     finally:
         dist.destroy_process_group()

@@ -1,6 +1,8 @@
 """Checks of what computes: the device, its number for several processes, its memory."""
 
+import contextlib
 import re
+from collections.abc import Iterator
 
 from pplr.errors import SettingError
 from pplr.settings.groups import DEVICE
@@ -46,13 +48,19 @@ def check_device_number(num_processes: int) -> None:
         )
 
 
-def out_of_memory(device: str, error: RuntimeError) -> SettingError:
-    """Return the error for a device whose memory does not hold what a stage needs."""
-    return SettingError(
-        what="The device has not enough memory for this stage.",
-        where="device in params.yaml",
-        value=f"{device}: {str(error).partition('. ')[0]}",
-        allowed="a device whose memory is free, or one with more of it",
-        next_step="end what else runs on it, or share the batch by `launcher: torchrun …`; smaller "
-        "batches or images, and `precision: bfloat16`, need less and give another run",
-    )
+@contextlib.contextmanager
+def memory_named(device: str) -> Iterator[None]:
+    """Raise a SettingError where a library says that the device's memory is full."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "out of memory" not in str(error):  # as torch and faiss word it
+            raise
+        raise SettingError(
+            what="The device has not enough memory for this stage.",
+            where="device in params.yaml",
+            value=f"{device}: {str(error).partition('. ')[0]}",
+            allowed="a device whose memory is free, or one with more of it",
+            next_step="end what else runs on it, or share the batch by `launcher: torchrun …`; "
+            "smaller batches or images, and `precision: bfloat16`, need less and give another run",
+        ) from None

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 
-from pplr.errors import SettingError
+from pplr.errors import DataError, SettingError
 from pplr.storage.arrays import read_arrays
 from stages import cluster, launch, processes
 from tests.tiny import digests, make_workspace, working_in
@@ -60,7 +61,7 @@ def test_several_processes_run_the_stages_of_the_model(tiny_run: Path, tmp_path:
 def test_too_many_processes_end_in_one_message(tiny_run: Path, tmp_path: Path) -> None:
     launcher = "torchrun --standalone --nproc-per-node 2"
     folder = make_workspace(tmp_path, launcher=launcher, samples_per_bn=4)
-    script = folder / "stages/launch.py"  # however slow the machine, the first is the first
+    script = folder / "stages/processes.py"  # however slow the machine, the first is the first
     text = script.read_text()
     patient = re.sub(r"^(SECONDS_FOR_THE_FIRST) = \d+$", r"\1 = 600", text, flags=re.MULTILINE)
     assert patient != text
@@ -114,16 +115,14 @@ def test_a_device_that_is_full_ends_in_one_message(
 def test_the_process_that_knows_the_cause_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-
-    ended = RuntimeError("Connection closed by peer")
-
-    def fail() -> None:
-        raise ended
-
-    for several in (False, True):
-        with pytest.raises(RuntimeError, match="closed by peer"):
-            launch.work(fail, (), device="cpu", several=several)
-    assert slept == [2 * launch.SECONDS_FOR_THE_FIRST]
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    for name in ("init_process_group", "destroy_process_group"):
+        monkeypatch.setattr(dist, name, lambda *_: None)
+    known = DataError("x", where="x", value="x", allowed="x", next_step="x")
+    for error in (known, RuntimeError("Connection closed by peer")):
+        with pytest.raises(type(error)), processes.joined("cpu"):
+            raise error
+    assert slept == [2 * processes.SECONDS_FOR_THE_FIRST]
 
 
 def test_an_interrupt_while_a_stage_loads_is_one_line(tiny_run: Path) -> None:
