@@ -75,7 +75,7 @@ def found_by_row(seeds: int) -> dict[str, dict[int, dict[str, float]]]:
 
 def print_table(rows: dict[str, dict[int, dict[str, float]]]) -> None:
     """Print mean and standard deviation of each row, and its paired difference to its baseline."""
-    print("| | seeds | mAP | Rank-1 | Rand index | mAP, less its baseline |")
+    print("| | seeds | mAP | Rank-1 | ARI | mAP, less its baseline |")
     print("|---|---|---|---|---|---|")
     for row, by_seed in rows.items():
         if not by_seed:

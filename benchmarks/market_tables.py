@@ -86,7 +86,7 @@ TABLES: dict[str, dict[str, tuple[str, ...]]] = {
     "Pseudo-labels": {
         "clusters": ("clusters",),
         "outliers": ("outliers",),
-        "Rand index": ("adjusted_rand_index",),
+        "ARI": ("adjusted_rand_index",),
         "stability": ("stability",),
         "right, % of those in a cluster": ("right pseudo-labels",),
         "images with a right label": ("images right",),

@@ -208,7 +208,7 @@ def make_missing(studies: list[Study], seeds: list[int], results: Path) -> None:
 def print_study(study: Study, files: list[dict[Run, dict[str, float]]], seeds: list[int]) -> None:
     """Print the paired differences of one study, with their standard errors."""
     print(f"\n### {study.title}\n")
-    print("| | pairs | mAP, Baseline 1 | mAP, refined | difference | Rand index, difference |")
+    print("| | pairs | mAP, Baseline 1 | mAP, refined | difference | ARI, difference |")
     print("|---|---|---|---|---|---|")
     for label, (overrides, baseline, copies) in study.pairs.items():
         pairs: list[tuple[dict[str, float], dict[str, float]]] = []

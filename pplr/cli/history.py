@@ -50,7 +50,9 @@ def _recorded(paths: "RunPaths") -> str:
     return digests.get(str(paths.history), "")
 
 
-RAND_INDEX = "Rand index: pseudo-labels against the true identities, which training never sees"
+RAND_INDEX = (
+    "ARI: adjusted Rand index of pseudo-labels and true identities, which training never sees"
+)
 NOTE = f"\n{RAND_INDEX}; for looking only."
 
 

@@ -11,7 +11,7 @@ from pplr.runs.progress import aligned
 COLUMNS = {
     "pixels": "pixels",
     "features": "features",
-    "rand_index": "Rand index",
+    "rand_index": "ARI",
     "split": "split",
     "merged": "merged",
     "overlap": "overlap",

@@ -42,7 +42,9 @@ def alternation_words(facts: dict[str, Any]) -> str:
         f"clusters{spread}; {facts['outliers']} outliers",
     ]
     if facts["adjusted_rand_index"] is not None:
-        lines.append(f"Rand index with the true identities {facts['adjusted_rand_index']:.3f}")
+        lines.append(
+            f"adjusted Rand index with the true identities {facts['adjusted_rand_index']:.3f}"
+        )
     for part, found in enumerate(facts.get("agreement", ()), start=1):
         lines.append(
             f"agreement of part {part}: mean {found['mean']:.3f}  0 |{_bars(found['histogram'])}| 1"

@@ -114,7 +114,7 @@ def format_history(rows: Sequence[Mapping[str, Any]]) -> str:
     parts = [name for name in known if name.startswith("agreement_")]
     shares = ["adjusted_rand_index", *parts, "mAP", "rank1"]
     columns = ["alternation", "clusters", "outliers", *shares]
-    titles = {"adjusted_rand_index": "Rand index", "rank1": "Rank-1"}
+    titles = {"adjusted_rand_index": "ARI", "rank1": "Rank-1"}
     table = [[titles.get(name, name.replace("_", " ")) for name in columns]]
     for row in rows:
         cells = [str(row.get(name, "")) for name in columns[:3]]

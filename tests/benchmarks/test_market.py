@@ -1,6 +1,7 @@
 """The runs on Market-1501: their settings, and the tables and curves of finished ones."""
 
 import csv
+import re
 import sys
 
 import pytest
@@ -162,3 +163,17 @@ def test_pairs_are_of_one_file_and_a_missing_figure_is_a_dash(results, capsys):
     assert "its standard error (pairs: seed 1, ; seed 2, Other)" in printed
     assert "| mAP | +8.5 ± 11.5 (-3.0, +20.0) |" in printed
     assert "| outliers | +0, – |" in printed
+
+
+def test_the_tables_of_the_page_are_those_of_the_csv(capsys):
+    files = [market.HERE / name for name in ("market.csv", "market_labels.csv", "market_h200.csv")]
+    print_tables(gather(read(files[0]), read(files[1])), gather(read(files[2]), []))
+    printed = tables_of(capsys.readouterr().out)
+    page = (market.HERE / "market.md").read_text().partition("## What it does not show")[0]
+    missing = [table for table in tables_of(page) if table not in printed]
+    assert not missing, "\n\n".join(missing)
+
+
+def tables_of(text):
+    """The tables of a page in Markdown."""
+    return [block for block in re.split(r"\n\s*\n", text.strip()) if block.startswith("|")]

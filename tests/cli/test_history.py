@@ -51,8 +51,8 @@ def test_a_history_without_arrays_is_the_one_that_is_recorded(repository, run):
 
 
 TABLE = """\
-alternation  clusters  outliers  Rand index  agreement 1  agreement 2  agreement 3    mAP  Rank-1
-       init                                                                         """
+alternation  clusters  outliers    ARI  agreement 1  agreement 2  agreement 3    mAP  Rank-1
+       init                                                                    """
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_history_before_the_first_alternation(copy, run):
     code, out, _ = run("history")
     assert code == 0
     assert out.splitlines()[:2] == [
-        "alternation  clusters  outliers  Rand index  mAP  Rank-1",
+        "alternation  clusters  outliers  ARI  mAP  Rank-1",
         "       init",
     ]
     assert "init: made, not evaluated; `dvc repro` goes on." in out

@@ -135,10 +135,10 @@ def test_an_empty_folder_is_no_run_yet(tmp_path):
 
 def test_the_table_by_hand(tmp_path):
     table = (
-        "alternation  clusters  outliers  Rand index  agreement 1  agreement 2    mAP  Rank-1\n"
-        "       init                                                            0.250   0.500\n"
-        "         00         7        12       0.500        0.125        0.062\n"
-        "         01        10         0       0.750        0.250        0.313  0.500   1.000"
+        "alternation  clusters  outliers    ARI  agreement 1  agreement 2    mAP  Rank-1\n"
+        "       init                                                       0.250   0.500\n"
+        "         00         7        12  0.500        0.125        0.062\n"
+        "         01        10         0  0.750        0.250        0.313  0.500   1.000"
     )
     assert format_history(ROWS) == table
     (tmp_path / "history.csv").write_text(format_csv(ROWS))
@@ -148,7 +148,7 @@ def test_the_table_by_hand(tmp_path):
 def test_a_table_without_known_identities():
     rows = [{"alternation": "init", "mAP": None, "rank1": None}]
     assert format_history(rows) == (
-        "alternation  clusters  outliers  Rand index  mAP  Rank-1\n       init"
+        "alternation  clusters  outliers  ARI  mAP  Rank-1\n       init"
     )
 
 
