@@ -91,14 +91,15 @@ def check_world(batch_size: int, samples_per_bn: int | None, *, num_processes: i
     num_processes
         How many processes train.
     """
-    group = samples_per_bn or 2
-    if batch_size % (num_processes * group):
+    whole = samples_per_bn or 1
+    if batch_size % (num_processes * whole) or batch_size < 2 * num_processes:
         raise SettingError(
             what="The batch cannot be dealt to so many processes.",
             where="launcher, batch_size and samples_per_bn in params.yaml",
             value=f"{num_processes} processes, batch_size {batch_size}, "
             f"samples_per_bn {samples_per_bn}",
-            allowed=f"a number of processes whose share of the batch is a multiple of {group}",
+            allowed="a number of processes whose share of the batch is two images or more"
+            + (f", a multiple of {whole}" if samples_per_bn else ""),
             next_step="start another number of processes, or change `batch_size`",
         )
 

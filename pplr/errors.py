@@ -54,8 +54,8 @@ def _made_anew(
 
 # What to do where the system refuses for a reason of its own; nothing is damaged by it.
 _REMEDIES: dict[int | None, str] = {
-    errno.ENOSPC: "make room on this disk and run `dvc repro` again, which goes on",
-    errno.EDQUOT: "make room in this user's share of the disk and run `dvc repro` again",
+    errno.ENOSPC: "make room on this disk and run it again; `dvc repro` goes on",
+    errno.EDQUOT: "make room in this user's share of it and run it again; `dvc repro` goes on",
     errno.EMFILE: "allow more open files, as with `ulimit -n 4096`, and run it again",
     errno.ENFILE: "close other programs, for the system has no more open files, and run it again",
     errno.EFBIG: "allow larger files, as with `ulimit -f unlimited`, or take a disk that can hold "

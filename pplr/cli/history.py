@@ -28,10 +28,14 @@ def history() -> None:
     print(format_history(shown))
     print(NOTE)
     unfinished = how_far(run.paths, run.schedule, rows) if run and rows else None
+    if not rows:
+        print("\nThe images are not prepared here: the table is of the run that dvc.lock records.")
     if not unfinished and (result := result_words(shown)):
         print(f"\n{result}")
-        if run and (printed := beside_the_literature(run.settings, shown[-1])):
-            print(f"\n{printed}")
+        if run and rows:
+            images = run.split("train").pids.shape[0]
+            if printed := beside_the_literature(run.settings, shown[-1], images=images):
+                print(f"\n{printed}")
     if unfinished:
         print(f"\n{unfinished}; `dvc repro` goes on.")
         if paths.history.is_file():

@@ -45,8 +45,16 @@ def main() -> None:
     except (PplrError, OSError) as error:
         print(worded(error), file=sys.stderr)
         sys.exit(1)
-    except RuntimeError as error:  # pathlib's word for links that lead in a circle
-        if "Symlink loop" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        from pplr.settings.device_checks import out_of_memory
+
+        known: PplrError | OSError | None
+        if "Symlink loop" in str(error):  # pathlib's word for links that lead in a circle
+            known = OSError(errno.ELOOP, str(error))
+        else:
+            advice = "end what else runs on it, or name another `--device`, where there is one"
+            known = out_of_memory(error, where="this command", next_step=advice)
+        if known is None:
             raise
-        print(worded(OSError(errno.ELOOP, str(error))), file=sys.stderr)
+        print(worded(known), file=sys.stderr)
         sys.exit(1)

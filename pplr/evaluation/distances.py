@@ -62,8 +62,9 @@ def reranked_blocks(
     """Yield the distances re-ranked by k-reciprocal encoding, in blocks as `distance_blocks`.
 
     They are 0.7 × the Jaccard distance + 0.3 × the squared Euclidean one, in units of the query's
-    largest distance to any image (Zhong et al., CVPR 2017, Eq. 12; the units are their code's). The
-    Jaccard distance is that of query and gallery images together; only what is below 1 is held.
+    largest distance to any image (Zhong et al., CVPR 2017, Eq. 12; the units are their code's),
+    less what the query's own squared norm adds, as in `distance_blocks`. The Jaccard distance is
+    that of query and gallery images together; only what is below 1 is held.
 
     Parameters
     ----------

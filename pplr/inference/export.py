@@ -96,12 +96,12 @@ def export_model(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch, about itself
                 write(_trace(model), place, _notes(model))
-                found = read(place)
+                difference = largest_difference(model, read(place), images)
         except OSError:  # the disk is full, say
             raise
         except Exception as error:  # torch and onnxruntime raise what they like
             raise not_exportable(model.settings["backbone"], form, error) from error
-        check = Check(largest_difference(model, found, images), len(images), are_real)
+        check = Check(difference, len(images), are_real)
         check_exported(check.difference, form)
         (temporary / CARD).write_text(model_card(model, form, check))
     return output / file, check

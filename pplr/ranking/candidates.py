@@ -109,6 +109,7 @@ def search_attributes(search: str, N: int) -> dict[str, Any]:
     N
         With few images the search is exact, whatever the setting.
     """
+    assert search in ("exact", "approximate"), "each choice of the setting has its branch"
     if search == "exact" or N < MIN_INDEX_IMAGES:
         return {"search": "exact"}
     return {

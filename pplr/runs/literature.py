@@ -54,7 +54,7 @@ WITH_CAMERAS = (
 )  # fmt: skip
 
 
-def beside_the_literature(params: Params, last: Mapping[str, Any]) -> str | None:
+def beside_the_literature(params: Params, last: Mapping[str, Any], *, images: int) -> str | None:
     """Return a run's figures below those that the paper prints; None for other data sets.
 
     Parameters
@@ -63,6 +63,8 @@ def beside_the_literature(params: Params, last: Mapping[str, Any]) -> str | None
         The run's settings; systems are those that use cameras where it does.
     last
         The row of the last alternation.
+    images
+        How many training images there are.
     """
     systems = WITH_CAMERAS if params.camera_aware else WITHOUT_CAMERAS
     printed = [one for one in systems if params.dataset in one.figures]
@@ -75,9 +77,10 @@ def beside_the_literature(params: Params, last: Mapping[str, Any]) -> str | None
     own = [f"{100 * float(last[name] or 0):.1f}" for name in METRICS]
     table.append(["this run", "", *own])
     labels = "with camera labels" if params.camera_aware else "without camera labels"
+    reranked = ", re-ranked, which no other line is" if params.rerank else ""
     return (
         f"Beside other systems {labels}, in percent. All lines but the last are figures printed in "
         "the\npaper's Table 3, not measured here.\n"
-        f"This run: {params.backbone}, {params.height} × {params.width}, last alternation "
-        f"{last['alternation']}.\n\n{aligned(table)}"
+        f"This run: {params.backbone}, {params.height} × {params.width}, {images:,} training "
+        f"images, last alternation {last['alternation']}{reranked}.\n\n{aligned(table)}"
     )

@@ -15,7 +15,8 @@ from pplr.runs.lazy import LazyArray
 from pplr.storage.arrays import open_arrays, read_digest
 from pplr.storage.images import PackedImages
 from pplr.storage.json_files import read_json
-from pplr.storage.layout import ARRAYS, GROUPS, ModelFiles, RunPaths
+from pplr.storage.layout import GROUPS, ModelFiles, RunPaths
+from pplr.storage.specs import ARRAYS
 
 
 @dataclass(frozen=True)

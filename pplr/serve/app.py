@@ -128,15 +128,12 @@ class Site:
     def _render(
         self, template: str, look: Look, context: Context, *, status: int = 200
     ) -> HTMLResponse:
-        run = look.run
-        shows_images = status == 200 and run.paths.split("train").is_dir()
         common = {
             "look": look,
             "root": look.root,
             "other": self.looks[1] if len(self.looks) > 1 else None,
             "home": self.looks[0],
             **_navigation(look),
-            "thumb": look.images("train").shape if shows_images else (0, 0),
         }
         page = self.templates.get_template(f"{template}.html")
         return HTMLResponse(page.render(**common, **context), status)

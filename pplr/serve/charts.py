@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 420, 220
+COLOURS = 6  # in the page's style; a curve more has the first again
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 30  # margins around the axes
 _TICKS = 4
 
@@ -34,15 +35,15 @@ def line_chart(names: Sequence[str], lines: Mapping[str, Values], *, label: str)
     scale = (HEIGHT - _TOP - _BOTTOM) / (ticks[-1] - ticks[0])
     xs = [_LEFT + i * step for i in range(len(names))]
     parts = [_axes(names, xs, ticks)]
-    for number, values in enumerate(known.values(), start=1):
+    for number, values in enumerate(known.values()):
         points = [
             (x, HEIGHT - _BOTTOM - (value - ticks[0]) * scale) if value is not None else None
             for x, value in zip(xs, values, strict=True)
         ]
-        parts.append(_line(points, f"line line{number}"))
+        parts.append(_line(points, f"line line{number % COLOURS + 1}"))
     legend = Markup("").join(
-        Markup('<li class="line{}">{}</li>').format(number, name)
-        for number, name in enumerate(known, start=1)
+        Markup('<li class="line{}">{}</li>').format(number % COLOURS + 1, name)
+        for number, name in enumerate(known)
     )
     return Markup(
         '<figure class="chart"><figcaption>{}</figcaption>'

@@ -114,8 +114,9 @@ def _queries(a: Side, b: Side) -> dict[str, Any]:
     """Return the queries whose average precision rose and fell most, where both are evaluated."""
     if any(name not in ranked_models(look) for look, name in (a, b)):
         return {}
-    if a[0].images("query").digest != b[0].images("query").digest:
-        return {}
+    for split in ("query", "gallery"):
+        if a[0].images(split).digest != b[0].images(split).digest:
+            return {}
     before, after = (look.array(name, "average_precision") for look, name in (a, b))
     look, name = b
     queries = look.images("query")

@@ -17,7 +17,8 @@ from pplr.runs.run import Run
 from pplr.settings.schedule import INIT
 from pplr.storage.arrays import read_digest
 from pplr.storage.checksums import CHECKSUMS, file_checksum
-from pplr.storage.layout import ARRAYS, GROUPS
+from pplr.storage.layout import GROUPS
+from pplr.storage.specs import ARRAYS
 
 _KEPT = 8  # alternations, and as many rankings, that are kept in memory
 _OPENED = 1024  # arrays that are kept open, of which nothing is kept but where they lie

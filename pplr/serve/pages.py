@@ -190,8 +190,8 @@ def image_page(look: Look, name: str, row: int) -> Context:
     if row >= len(images):
         raise no_such(row, kind="training image", there=len(images))
     k = look.run.settings.k
-    lists = {"global": look.array(name, "ranked_list")[row][:k].tolist()}
-    by_part = look.row(name, "ranked_lists", row)
+    by_space, by_part = (look.row(name, array, row) for array in ("ranked_list", "ranked_lists"))
+    lists = {"global": [] if by_space is None else by_space[:k].tolist()}
     for part, ranked in enumerate(() if by_part is None else by_part.tolist(), start=1):
         lists[f"part {part}"] = ranked[:k]
     shared = set(lists["global"])

@@ -250,7 +250,9 @@ def backbone_error(name: str, problem: str, next_step: str) -> SettingError:
 
 def _check_exists(path: Path, *, where: str, kind: str) -> None:
     problem = None
-    if any(path.resolve().is_relative_to(folder) for folder in ("/proc", "/sys", "/dev")):
+    found = path.resolve()
+    of_the_system = any(map(found.is_relative_to, ("/proc", "/sys", "/dev")))
+    if of_the_system and not found.is_relative_to("/dev/shm"):  # it holds files
         problem = "which is the system's and no file that could be read to its end"
     elif not path.exists():
         problem = "which does not exist"

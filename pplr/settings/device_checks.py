@@ -48,19 +48,46 @@ def check_device_number(num_processes: int) -> None:
         )
 
 
+# How torch and faiss say on a GPU, torch on the CPU and NumPy that there is no more memory.
+_FULL = re.compile(r"[^.]*out of memory[^.]*|can't allocate memory[^.]*|Unable to allocate.*")
+
+
+def out_of_memory(error: Exception, *, where: str, next_step: str) -> SettingError | None:
+    """Return the error for memory that is full, of a device or of the machine; None for another.
+
+    Parameters
+    ----------
+    error
+        What a library has raised.
+    where
+        What runs out of it.
+    next_step
+        What needs less.
+    """
+    said = _FULL.search(str(error))
+    if said is None and not isinstance(error, MemoryError):
+        return None
+    return SettingError(
+        what="There is not enough memory for this.",
+        where=where,
+        value=said[0] if said else "no more main memory",
+        allowed="a device whose memory is free, or one with more of it",
+        next_step=next_step,
+    )
+
+
 @contextlib.contextmanager
 def memory_named(device: str) -> Iterator[None]:
-    """Raise a SettingError where a library says that the device's memory is full."""
+    """Raise a SettingError where a library says, in a stage, that memory is full."""
     try:
         yield
-    except RuntimeError as error:
-        if "out of memory" not in str(error):  # as torch and faiss word it
+    except (RuntimeError, MemoryError) as error:
+        advice = (
+            "end what else runs on it, or share the batch by `launcher: torchrun …`; smaller "
+            "batches or images, and `precision: bfloat16`, need less and give another run"
+        )
+        where = f"device in params.yaml, {device}"
+        known = out_of_memory(error, where=where, next_step=advice)
+        if known is None:
             raise
-        raise SettingError(
-            what="The device has not enough memory for this stage.",
-            where="device in params.yaml",
-            value=f"{device}: {str(error).partition('. ')[0]}",
-            allowed="a device whose memory is free, or one with more of it",
-            next_step="end what else runs on it, or share the batch by `launcher: torchrun …`; "
-            "smaller batches or images, and `precision: bfloat16`, need less and give another run",
-        ) from None
+        raise known from None

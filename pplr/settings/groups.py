@@ -117,8 +117,8 @@ class ObjectiveSettings(Group):
     """The losses: the labels they are taken against, and what they weigh."""
 
     beta: Share = Field(description="weight of the pseudo-label in the refined label, beta, Eq. 9")
-    aals_epoch: Epoch = Field(description="first epoch of agreement-aware smoothing, Eq. 8")
-    pglr_epoch: Epoch = Field(description="first epoch of part-guided refinement, Eq. 10")
+    aals_epoch: Epoch = Field(description="first epoch of a part refinement, as AALS, Eq. 8")
+    pglr_epoch: Epoch = Field(description="first epoch of a global refinement, as PGLR, Eq. 10")
     smoothing: Share = Field(
         description="label smoothing of the parts, before aals_epoch, constant or balanced"
     )
@@ -216,7 +216,7 @@ class ArithmeticSettings(Group):
 
 
 class MachineSettings(Group):
-    """What runs the stages; it changes no result."""
+    """What runs the stages; a change of it reruns none."""
 
     device: str = Field(
         pattern=f"^({DEVICE})$",

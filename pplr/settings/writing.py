@@ -64,7 +64,9 @@ def _merged_line(line: str, old: CommentedMap, key: str, params: Params, fresh: 
     tokens = old.ca.items.get(key)
     comment = tokens[2].value.splitlines()[0] if tokens and tokens[2] else ""
     setting, ours, allowed = fresh.rpartition(f" # {Params.model_fields[key].description} (")
-    if comment.startswith(ours[1:]) and comment.count("(") == allowed.count("(") + 1:
+    rest = comment.rstrip().removeprefix(ours[1:])
+    brackets = [rest.count(one) - allowed.count(one) for one in "()"]
+    if rest != comment.rstrip() and rest.endswith(")") and not any(brackets):
         return fresh  # what is allowed may have changed
     if old[key] == getattr(params, key):
         return line

@@ -21,8 +21,8 @@ from pplr.storage.integrity import (
     fits,
     group_digest,
 )
-from pplr.storage.layout import ARRAYS
 from pplr.storage.replacing import replacing
+from pplr.storage.specs import ARRAYS
 
 SHARD_CHUNK_BYTES = 4 * 2**20
 

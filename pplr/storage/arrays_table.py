@@ -5,7 +5,8 @@ Usage: python -m pplr.storage.arrays_table
 writes it anew.
 """
 
-from pplr.storage.layout import ARRAYS, ArraySpec, RunPaths
+from pplr.storage.layout import RunPaths
+from pplr.storage.specs import ARRAYS, ArraySpec
 
 _LETTERS = {"image": "N", "row": "H", "column": "W", "channel": "3", "feature": "D", "part": "P"}
 _LETTERS |= {"other part": "P", "rank": "depth", "choice": "3", "query": "Q"}

@@ -96,8 +96,8 @@ def no_room(path: Path, needed: int, free: int, *, refusal: str = "") -> NoRoomE
         what="There is no room on the disk for what is to be written.",
         where=str(path),
         value=found,
-        allowed="room for it, for DVC's copy of it, and for small files",
-        next_step="make room and run `dvc repro` again, which goes on; `dvc checkout --relink` "
+        allowed="room for it, for DVC's copy of what is a run's, and for small files",
+        next_step="make room and run it again, `dvc repro` goes on; `dvc checkout --relink` "
         "removes DVC's second copies, `dvc gc -w` what no file needs any more",
     )
 

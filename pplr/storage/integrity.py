@@ -10,7 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from pplr.storage.checks import damaged, not_finite, other_table, unfit
-from pplr.storage.layout import ARRAYS, ArraySpec
+from pplr.storage.specs import ARRAYS, ArraySpec
 
 _ROWS_AT_A_TIME = 256
 

@@ -45,9 +45,10 @@ def train_epoch(
 ) -> EpochResult:
     """Return the result of one epoch, which trains `model` in place.
 
-    All randomness of an epoch comes from (seed, epoch). Under torch.distributed every process calls
-    this with the same arguments and takes its share of each batch; the losses are of whole batches,
-    and all processes end with the same model.
+    All randomness of an epoch comes from (seed, epoch), that of layers that drop something as well,
+    for which torch's own generator is seeded. Under torch.distributed every process calls this with
+    the same arguments and takes its share of each batch; the losses are of whole batches, and all
+    processes end with the same model.
 
     Parameters
     ----------
@@ -78,7 +79,8 @@ def train_epoch(
     if settings.camera_aware:
         check_cameras(data.camids[data.pseudo_labels >= 0], of="clustered images")
     check_world(settings.batch_size, settings.samples_per_bn, num_processes=world_size())
-    batch_seed, augment_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(2)
+    batch_seed, augment_seed, drop_seed = np.random.SeedSequence((settings.seed, epoch)).spawn(3)
+    torch.manual_seed(int(drop_seed.generate_state(1)[0]) + rank())
     batches = _deal_batches(data, settings, seed=batch_seed)  # (iterations,B)
     dealt = shares(batches.shape[1])
     counts = [share.stop - share.start for share in dealt]
@@ -174,7 +176,9 @@ class _Trainer:
         """
         images = self.model.normalised(own, self.device).to(self.dtype)  # (b,3,H,W)
         embeddings, logits = self.parallel(images, counts)  # (B,1+P,D), (B,1+P,C)
-        teacher = self.teacher.global_logits(images, counts) if self.teacher else None
+        teacher = None
+        if self.teacher is not None and self.epoch >= self.settings.pglr_epoch:
+            teacher = self.teacher.global_logits(images, counts)
         predictions, targets = Predictions(embeddings, logits, teacher), self.targets.take(rows)
         refined = refined_labels(predictions, targets, self.settings, epoch=self.epoch)
         terms = epoch_losses(

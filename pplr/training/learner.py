@@ -51,9 +51,9 @@ def forward_in_groups(model: ReIDModel, images: Tensor, samples_per_bn: int | No
     """Return embeddings (b,S,D), batch norm seeing only `samples_per_bn` images at a time.
 
     The published figures come from four GPUs that each normalise their 16 of 64 images. Groups are
-    contiguous; where b is no multiple, they are a few images larger. Running statistics move as
-    one step towards the mean of the groups' (the original keeps those of its first GPU), so that
-    their mean over processes is what one process has.
+    contiguous; where b is no multiple, they are larger, below twice as large. Running statistics
+    move as one step towards the mean of the groups' (the original keeps those of its first GPU), so
+    that their mean over processes is what one process has.
 
     Parameters
     ----------

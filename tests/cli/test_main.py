@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.tiny import ROOT
@@ -67,6 +68,15 @@ def test_a_link_in_a_circle_is_one_message(run, repository):
     assert code == 1
     assert "found:   Symlink loop from" in err
     assert not (repository / "params.yaml").exists()
+
+
+def test_memory_that_is_full_is_one_message(run, monkeypatch, tiny_run):
+    monkeypatch.chdir(tiny_run)
+    monkeypatch.setattr("pplr.runs.open_run", lambda: np.empty(2**60, np.uint8))
+    code, out, err = run("history")
+    assert (code, out) == (1, "")
+    assert err.startswith("There is not enough memory for this.\n")
+    assert "Unable to allocate 1.00 EiB" in err
 
 
 def test_what_the_system_refuses_is_one_message(run, repository):

@@ -88,6 +88,10 @@ def test_shares_are_contiguous_and_even(
         (3, 64, None, False),
         (32, 64, None, True),
         (64, 64, None, False),
+        (1, 9, None, True),
+        (3, 9, None, True),
+        (2, 9, None, False),
+        (1, 9, 3, True),
     ],
 )
 def test_processes_share_a_batch_in_whole_groups(

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
 from pplr.errors import DataError, MissingInputError, SettingError
+from pplr.runs import compare
 from pplr.runs.compare import MEASURES, PIECES, beyond, compare_alternations, compare_runs
 from pplr.runs.comparison_words import format_comparison
 from pplr.runs.differences import DIFFERENCES
@@ -181,6 +182,14 @@ def test_another_gallery_is_not_compared_row_by_row(run, copy):
         "ranking of init: the two have other gallery images",
     ]
     assert comparison.rows["init"]["mAP"] == 0
+
+
+def test_pixels_of_other_sizes_are_not_the_same(run, copy, monkeypatch):
+    monkeypatch.setattr(compare, "pixels_apart", lambda *_: "(32, 16) in A, (64, 32) in B")
+    comparison = compare_runs(run, copy, ("images",))
+    assert comparison.rows == {}
+    assert len(comparison.not_compared) == 3
+    assert format_comparison(comparison, []).endswith("\nnothing could be compared")
 
 
 def test_what_only_one_could_evaluate_is_said(run, copy):

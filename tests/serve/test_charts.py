@@ -1,9 +1,11 @@
 """Curves and bars."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from pplr.serve import charts
 from pplr.serve.charts import HEIGHT, histogram, line_chart
 
 
@@ -56,6 +58,15 @@ def test_nothing_known_is_no_chart():
     assert not line_chart(["a"], {"x": [None]}, label="l")
     assert not line_chart([], {}, label="l")
     assert line_chart(["a"], {"x": [0.0]}, label="l")
+
+
+def test_every_line_has_a_colour_of_the_style():
+    chart = str(
+        line_chart(["a"], {f"part {part}": [0.1 * part] for part in range(1, 9)}, label="l")
+    )
+    assert set(re.findall(r"\bline(\d+)", chart)) == {"1", "2", "3", "4", "5", "6"}
+    style = (Path(charts.__file__).parent / "static" / "style.css").read_text()
+    assert set(re.findall(r"\.line(\d+) \{ color", style)) == {"1", "2", "3", "4", "5", "6"}
 
 
 def test_names_are_text():

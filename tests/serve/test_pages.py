@@ -15,6 +15,8 @@ from pplr.runs.differences import label_changes
 from pplr.serve import pages
 from pplr.serve.look import Look
 from pplr.serve.queries import query_page
+from pplr.storage.arrays import read_digest
+from pplr.storage.checksums import write_checksums
 from tests.serve.conftest import served
 
 
@@ -206,6 +208,16 @@ def test_two_runs(run):
         assert "00 and other:01 compared" in ask("/compare?a=00").text
         assert "01 and other:00 compared" in ask("/compare?b=other:00").text
         assert ask("/compare?a=07").status == 404
+
+
+def test_queries_of_other_galleries_are_not_compared(run, copy):
+    path = copy.paths.split("gallery") / "zarr.json"
+    path.write_text(path.read_text().replace(read_digest(path.parent), "0" * 64))
+    write_checksums(path.parent)
+    with served(run, copy) as ask:
+        text = ask("/compare").text
+        assert "01 and other:01 compared" in text
+        assert 'id="better"' not in text
 
 
 def test_without_identities_nothing_is_called_pure(run, monkeypatch):

@@ -38,6 +38,14 @@ def test_a_damaged_ranking(copy):
         assert ask("/queries/init").status == 200
 
 
+def test_damaged_training_images_leave_the_pages_without_them(copy):
+    flip(copy.paths.split("train") / "camids")
+    with served(copy) as ask:
+        for address in ("/", "/queries/01", "/query/01/3"):
+            assert ask(address).status == 200
+        assert ask("/alternation/01/image/3").status == 500
+
+
 def test_a_ranking_of_a_larger_gallery(copy):
     write(copy.paths.ranking("01"), gallery_ranked_list=len(copy.split("gallery")))
     with served(copy) as ask:

@@ -106,6 +106,20 @@ def test_comments_and_lines_of_ones_own_stay(repository):
     assert params.read_text() == text
 
 
+@pytest.mark.parametrize("remark", ["tuned in March", "(see run 3)", ":)", ", mine)"])
+def test_a_remark_behind_our_comment_stays(repository, remark):
+    params = repository / "params.yaml"
+    replace(make("demo", None))
+    lines = params.read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("beta:"))
+    lines[at] = lines[at].replace("0.5", "0.7", 1) + f" {remark}"
+    params.write_text("\n".join(lines) + "\n")
+    assert replace(make("demo", None)) == ["beta: 0.7 -> 0.5"]
+    kept = params.read_text().splitlines()[at]
+    assert kept.startswith("beta: 0.5 ")
+    assert kept.endswith(f") {remark}")
+
+
 def test_comments_in_the_schedule_are_kept_beside(repository):
     replace(make("demo", None))
     schedule = repository / "schedule.yaml"

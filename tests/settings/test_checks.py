@@ -1,4 +1,6 @@
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -71,6 +73,14 @@ def test_a_missing_input(wrong, said):
         check(**wrong)
     for part in (*said, "pplr configure"):
         assert part in str(caught.value)
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no files in memory here")
+def test_files_in_memory_are_files():
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        Path(folder, "one.jpg").touch()
+        check(images=folder)
 
 
 @pytest.mark.usefixtures("inputs")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,20 +97,39 @@ def test_more_processes_than_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "4 processes on this machine, with 2 CUDA devices" in str(error.value)
 
 
-def test_a_device_that_is_full_ends_in_one_message(
-    tiny_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lambda: torch.empty(2**60, dtype=torch.uint8), "can't allocate memory: you tried"),
+        (lambda: np.empty(2**60, np.uint8), "Unable to allocate 1.00 EiB for an array"),
+        (lambda: bytes(2**62), "no more main memory"),
+        (
+            lambda: raising(torch.OutOfMemoryError("CUDA out of memory. Tried")),
+            "CUDA out of memory",
+        ),
+    ],
+)
+def test_memory_that_is_full_ends_in_one_message(
+    tiny_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    asked: Callable[[], object],
+    said: str,
 ) -> None:
-    full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-
     def fail(*_: str) -> None:
-        raise full
+        asked()
 
     monkeypatch.setattr(cluster, "main", fail)
     with working_in(tiny_run):
         assert launch.main("cluster", "00") == 1
-    said = capsys.readouterr().err
-    assert said.startswith("cluster 00: The device has not enough memory for this stage.")
-    assert "cpu: CUDA out of memory" in said
+    err = capsys.readouterr().err
+    assert err.startswith("cluster 00: There is not enough memory for this.")
+    assert "device in params.yaml, cpu" in err
+    assert said in err
+
+
+def raising(error: Exception) -> None:
+    raise error
 
 
 def test_the_process_that_knows_the_cause_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pplr.storage.arrays import open_arrays, read_arrays, read_digest, write_arr
 from pplr.storage.checksums import write_checksums
 from pplr.storage.images import PackedImages
 from pplr.storage.integrity import check_range, fits
-from pplr.storage.layout import ARRAYS
+from pplr.storage.specs import ARRAYS
 
 
 def replace_array(path, name, values):

@@ -5,13 +5,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pplr.storage.arrays_table import arrays_table, with_arrays_table
-from pplr.storage.layout import (
-    ARRAYS,
-    GROUPS,
-    SPLITS,
-    ModelFiles,
-    RunPaths,
-)
+from pplr.storage.layout import GROUPS, SPLITS, ModelFiles, RunPaths
+from pplr.storage.specs import ARRAYS
 from tests.tiny import ROOT
 
 

@@ -28,7 +28,7 @@ def test_an_output_needs_room_for_dvcs_copy_too(tmp_path):
         "There is no room on the disk for what is to be written.",
         f"  where:   {path}",
         "  found:   10 MB free, 14 MB needed: 4.2 MB missing",
-        "  allowed: room for it, for DVC's copy of it, and for small files",
+        "  allowed: room for it, for DVC's copy of what is a run's, and for small files",
     ]
 
 

@@ -50,10 +50,13 @@ def changed(**changes: object) -> TrainingSettings:
     return TrainingSettings(**{**SETTINGS.model_dump(), **changes})
 
 
-def tiny_model() -> ReIDModel:
+def tiny_model(*, drop: float = 0.0) -> ReIDModel:
     torch.manual_seed(0)
-    conv = torch.nn.Conv2d(3, D, kernel_size=3, stride=2)
-    return ReIDModel(Backbone({"conv": conv}, num_features=D, num_rows=7), num_parts=P)
+    layers = {
+        "conv": torch.nn.Conv2d(3, D, kernel_size=3, stride=2),
+        "drop": torch.nn.Dropout(drop),
+    }
+    return ReIDModel(Backbone(layers, num_features=D, num_rows=7), num_parts=P)
 
 
 @pytest.fixture
@@ -83,8 +86,10 @@ def train(
     return train_epoch(model, data, settings, epoch=epoch, start=start, device="cpu")
 
 
-def test_the_same_seed_and_epoch_give_the_same_weights(data: EpochData) -> None:
-    models = [tiny_model() for _ in range(3)]
+@pytest.mark.parametrize("drop", [0.0, 0.5])
+def test_the_same_seed_and_epoch_give_the_same_weights(data: EpochData, drop: float) -> None:
+    models = [tiny_model(drop=drop) for _ in range(3)]
+    torch.seed()  # another process
     results = [
         train(model, data, epoch=epoch) for model, epoch in zip(models, (0, 0, 1), strict=True)
     ]
