@@ -10,6 +10,7 @@ with what is missing.
 import argparse
 import math
 import re
+import sys
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -119,7 +120,8 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="print what is done, and run nothing")
     arguments = parser.parse_args()
     if not arguments.print:
-        run_queue(experiments(arguments.seeds), jobs=arguments.jobs, again="make ablation")
+        again = " ".join(["python -m benchmarks.ablation", *sys.argv[1:]])
+        run_queue(experiments(arguments.seeds), jobs=arguments.jobs, again=again)
     by_row = found_by_row(arguments.seeds)
     print_table(by_row)
     draw_rows(PICTURE, {row: list(seeds.values()) for row, seeds in by_row.items() if seeds})

@@ -9,12 +9,15 @@ other processors' rows are equal to it.
 import csv
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from pplr.settings.params import load_params
+from pplr.settings.schedule import load_schedule
 from pplr.storage.layout import RunPaths
+from stages.order import Command, commands
 
 TABLE = Path(__file__).with_suffix(".csv")
 COLUMNS = ("processor", "instructions", "arithmetic", "outputs", "digest", "mAP")
@@ -47,6 +50,12 @@ def row_of_run(paths: RunPaths, cpuinfo: str) -> dict[str, str]:
     }
 
 
+def timed(paths: RunPaths, command: Command) -> bool:
+    """Return whether a stage has run in this folder, which neither git nor DVC's cache brings."""
+    name = command.arguments[0] if command.arguments else "all"
+    return paths.timing(command.stage, name).is_file()
+
+
 def add_row(table: Path, row: dict[str, str]) -> list[dict[str, str]]:
     """Add a row to the table unless it is there; return the others."""
     rows = list(csv.DictReader(table.read_text().splitlines())) if table.is_file() else []
@@ -61,7 +70,14 @@ def add_row(table: Path, row: dict[str, str]) -> list[dict[str, str]]:
 
 def main() -> None:
     """Add this run and say which other rows are equal to it."""
-    row = row_of_run(RunPaths(), Path("/proc/cpuinfo").read_text())
+    paths = RunPaths()
+    missing = [one for one in commands(load_schedule(paths.schedule)) if not timed(paths, one)]
+    if missing:  # dvc.lock alone is git's: it says nothing of this processor
+        sys.exit(
+            f"this processor has not run {len(missing)} of the stages, as {missing[0].stage}: "
+            "`dvc repro --force`, then this again"
+        )
+    row = row_of_run(paths, Path("/proc/cpuinfo").read_text())
     print(", ".join(row.values()))
     for other in add_row(TABLE, row):
         if other["arithmetic"] == row["arithmetic"] and other["processor"] != row["processor"]:

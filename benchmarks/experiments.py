@@ -7,10 +7,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.running import FIGURES
 from pplr.settings.schedule import INIT, load_schedule
 from pplr.storage.layout import RunPaths
 
@@ -77,11 +76,14 @@ def finished() -> set[str]:
 
 
 def queue_missing(experiments: Mapping[str, Changes]) -> None:
-    """Queue what is neither done nor queued; only init and the last alternation are evaluated."""
-    stop(set(experiments))  # what a stopped call has left half done
-    if "Failed" in statuses().values():
-        run("dvc", "queue", "remove", "--failed")
-    known = finished() | set(statuses())
+    """Queue what is not done; only init and the last alternation are evaluated.
+
+    What the queue has of these names is removed first: it may be of another commit, or half done.
+    """
+    stop(set(experiments))
+    if queued := [name for name in statuses() if name in experiments]:
+        run("dvc", "queue", "remove", *queued)
+    known = finished()
     last = load_schedule(RunPaths(ROOT).schedule).last
     evaluated = f'{RunPaths().schedule}:evaluated=["{INIT}","{last}"]'  # no more is reported
     for name, changes in experiments.items():
@@ -127,6 +129,23 @@ def wait(wanted: set[str], jobs: int) -> None:
         sys.exit(f"failed: {', '.join(sorted(failed))}; see `dvc queue logs NAME`")
 
 
+# What is reported of a run, without identities the last three, and what it is called.
+REPORTED = {
+    "mAP": "mAP",
+    "rank1": "Rank-1",
+    "adjusted_rand_index": "ARI",
+    "clusters": "clusters",
+    "outliers": "outliers",
+    "agreement": "agreement",
+}
+
+
+def known_of(found: Iterable[Sequence[dict[str, float]]]) -> list[str]:
+    """Return which of `REPORTED` every run has."""
+    runs = [one for seeds in found for one in seeds]
+    return [key for key in REPORTED if all(key in one for one in runs)]
+
+
 def figures(name: str) -> dict[str, float]:
     """Return the last row of an experiment's history."""
     import dvc.api
@@ -135,13 +154,15 @@ def figures(name: str) -> dict[str, float]:
     revision = run("git", "rev-parse", f"refs/exps/{head[:2]}/{head[2:]}/{name}").strip()
     text = dvc.api.read(str(RunPaths().history), repo=str(ROOT), rev=revision)
     last = list(csv.DictReader(io.StringIO(text)))[-1]
-    return {key: float(last[key]) for key in FIGURES if last[key]}
+    return {key: float(last[key]) for key in REPORTED if last.get(key)}
 
 
 def draw_curves(
     path: Path, values: Sequence[float], found: Sequence[Sequence[dict[str, float]]], setting: str
 ) -> None:
-    """Draw mAP and Rank-1 over the values of a setting: the mean of the seeds, and each of them.
+    """Draw two figures over the values of a setting: the mean of the seeds, and each of them.
+
+    They are mAP and Rank-1; without identities clusters and outliers.
 
     Parameters
     ----------
@@ -160,12 +181,13 @@ def draw_curves(
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    for axis, key, title in zip(axes, ("mAP", "rank1"), ("mAP", "Rank-1"), strict=True):
+    known = known_of(found)
+    for axis, key in zip(axes, ("mAP", "rank1") if "mAP" in known else known[:2], strict=True):
         points = [(x, one[key]) for x, seeds in zip(values, found, strict=True) for one in seeds]
         means = [sum(one[key] for one in seeds) / len(seeds) for seeds in found]
         axis.plot(values, means, color="C0", marker="o")
         axis.scatter(*zip(*points, strict=True), color="C0", s=12, alpha=0.5, zorder=3)
-        axis.set(xlabel=setting, ylabel=title, xticks=values)
+        axis.set(xlabel=setting, ylabel=REPORTED[key], xticks=values)
         axis.grid(alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

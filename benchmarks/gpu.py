@@ -25,8 +25,8 @@ from benchmarks.gpu_shared import shared_checks
 from benchmarks.gpu_speed import speed
 from benchmarks.gpu_work import SIZES, make_work, unavailable
 from benchmarks.measuring import GiB, table
-from pplr.errors import PplrError, SettingError, worded
-from pplr.settings.device_checks import check_device
+from pplr.errors import PplrError, worded
+from pplr.settings.device_checks import check_device, out_of_memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,10 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_device(chosen.device, where="--device")
         return conclude(compare(chosen.device, "small" if chosen.small else "full"))
-    except torch.OutOfMemoryError as error:
-        print(_no_room(chosen.device, error), file=sys.stderr)
     except (PplrError, OSError) as error:
         print(worded(error), file=sys.stderr)
+    except (RuntimeError, MemoryError) as error:
+        advice = "end other programs on it, or add --small"
+        full = out_of_memory(error, where=f"--device {chosen.device}", next_step=advice)
+        if full is None:
+            raise
+        print(full, file=sys.stderr)
     return 1
 
 
@@ -97,17 +101,6 @@ def _processor() -> str:
     """Return the processor's name."""
     names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return names[0] if names else platform.machine()
-
-
-def _no_room(device: str, error: torch.OutOfMemoryError) -> SettingError:
-    """Return how a user is told that the device's memory is too small."""
-    return SettingError(
-        what="The device's memory is too small.",
-        where="--device",
-        value=f"{device}: {str(error).splitlines()[0]}",
-        allowed="a device with some 16 GiB free",
-        next_step="end other programs on it, or add --small",
-    )
 
 
 if __name__ == "__main__":

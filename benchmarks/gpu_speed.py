@@ -118,7 +118,7 @@ def _bare_step(work: Work, device: str, precision: str) -> Callable[[], None]:
     """Return an iteration of the network alone, on a batch that lies on the device already."""
     backbone = _bare(work, device).train()
     optimizer = torch.optim.Adam(
-        backbone.parameters(), lr=PAPER["lr"], weight_decay=PAPER["weight_decay"]
+        backbone.parameters(), lr=PAPER["lr"], weight_decay=PAPER["weight_decay"], fused=True
     )
     images = _on_device(work, device, work.size.batch)
 

@@ -12,6 +12,7 @@ one identity. Outliers and images without a known identity are left out.
 """
 
 import argparse
+import sys
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from benchmarks.measuring import table
+from pplr.errors import PplrError, worded
 from pplr.losses import part_guided_labels
 from pplr.network.checkpoint import read_model
 from pplr.network.classifiers import read_classifiers
@@ -280,12 +282,15 @@ def main() -> None:
     """Print the figures of the run in the current folder, a column for each alternation."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("predicted", nargs="*", help="alternations whose model predicts")
-    names = list(load_schedule(RunPaths().schedule).alternations)
-    predicted = parser.parse_args().predicted or names
-    values = {
-        (row["figure"], row["of"], row["alternation"]): row["value"]
-        for row in label_rows(RunPaths(), names, predicted)
-    }
+    try:
+        names = list(load_schedule(RunPaths().schedule).alternations)
+        predicted = parser.parse_args().predicted or names
+        if unknown := set(predicted) - set(names):
+            parser.error(f"no alternation {', '.join(sorted(unknown))}: {', '.join(names)}")
+        rows = label_rows(RunPaths(), names, predicted)
+    except (PplrError, OSError) as error:
+        sys.exit(str(worded(error)))
+    values = {(row["figure"], row["of"], row["alternation"]): row["value"] for row in rows}
     lines = [
         f"{figure} | {of} | " + " | ".join(values.get((figure, of, name), "") for name in names)
         for figure, of in dict.fromkeys(key[:2] for key in values)

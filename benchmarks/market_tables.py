@@ -154,8 +154,11 @@ def gather(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Results:
         for figure in FIGURES
         if row.get(figure)
     }
+    processors = {run_of(row): row["processor"] for row in rows}
     for row in labels:
         run, name = run_of(row), row["alternation"]
+        if run not in processors:  # a run whose rows are being written
+            continue
         values[run, name, f"{row['figure']} {row['of']}"] = float(row["value"])
         if (row["figure"], row["of"]) == ("right", "pseudo-labels"):
             clustered = IMAGES - values[run, name, "outliers"]
@@ -163,7 +166,7 @@ def gather(rows: list[dict[str, str]], labels: list[dict[str, str]]) -> Results:
     return Results(
         values,
         tuple(dict.fromkeys(row["alternation"] for row in rows if row["mAP"])),
-        {run_of(row): row["processor"] for row in rows},
+        processors,
     )
 
 

@@ -63,7 +63,9 @@ def plain_epoch(
     labels = torch.from_numpy(data.pseudo_labels).long()
     classifiers = torch.nn.Parameter(centroid_classifiers(torch.from_numpy(features), labels))
     parameters = [*(p for p in model.parameters() if p.requires_grad), classifiers]
-    optimizer = torch.optim.Adam(parameters, lr=chosen.lr, weight_decay=chosen.weight_decay)
+    optimizer = torch.optim.Adam(
+        parameters, lr=chosen.lr, weight_decay=chosen.weight_decay, fused=True
+    )
     agreement = torch.from_numpy(data.agreement)
     camids = torch.from_numpy(data.camids).long()
     model.train()

@@ -15,17 +15,20 @@ import sys
 from pathlib import Path
 
 from benchmarks.experiments import (
+    REPORTED,
     ROOT,
     Changes,
     draw_curves,
     figures,
     finished,
+    known_of,
     run_queue,
 )
-from benchmarks.running import FIGURES
 from pplr.errors import PplrError, SettingError
 from pplr.settings.params import load_params, parse_params
 from pplr.storage.layout import RunPaths
+
+DECIMALS = {"clusters": 0, "outliers": 0}  # in the table; 3 of the others
 
 
 def experiment(setting: str, value: float, seed: int) -> str:
@@ -44,6 +47,14 @@ def experiments(setting: str, values: list[float], seeds: int) -> dict[str, Chan
 
 def read_values(setting: str, words: list[str]) -> list[float]:
     """Return the values in ascending order; a typo in one ends here, not in an experiment."""
+    if setting == "seed":
+        raise SettingError(
+            what="Seeds are no values of a sweep.",
+            where="SETTING",
+            value=setting,
+            allowed="another setting of params.yaml with a number",
+            next_step="`--seeds N` runs each value of a setting with the seeds 1 … N",
+        )
     settings = load_params(RunPaths(ROOT).params).model_dump()
     values = sorted({_number(setting, word) for word in words})
     for value in values:
@@ -68,19 +79,21 @@ def _number(setting: str, word: str) -> float:
 def write_table(
     folder: Path, setting: str, values: list[float], found: list[list[dict[str, float]]]
 ) -> None:
-    """Print the table of means and write every experiment's figures."""
+    """Print the table of means, of what every run has, and write every experiment's figures."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{setting}.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([setting, "seed", *FIGURES])
+        writer.writerow([setting, "seed", *REPORTED])
         for value, seeds in zip(values, found, strict=True):
             for seed, one in enumerate(seeds, start=1):
-                writer.writerow([value, seed, *(one.get(key, "") for key in FIGURES)])
-    print(f"| {setting} | seeds | mAP | Rank-1 |")
-    print("|---|---|---|---|")
+                writer.writerow([value, seed, *(one.get(key, "") for key in REPORTED)])
+    known = known_of(found)
+    print(f"| {' | '.join([setting, 'seeds', *(REPORTED[key] for key in known)])} |")
+    print("|---" * (2 + len(known)) + "|")
     for value, seeds in zip(values, found, strict=True):
-        means = [sum(one[key] for one in seeds) / len(seeds) for key in ("mAP", "rank1")]
-        print(f"| {value:g} | {len(seeds)} | {means[0]:.3f} | {means[1]:.3f} |")
+        means = {key: sum(one[key] for one in seeds) / len(seeds) for key in known}
+        cells = [f"{mean:.{DECIMALS.get(key, 3)}f}" for key, mean in means.items()]
+        print(f"| {' | '.join([f'{value:g}', str(len(seeds)), *cells])} |")
 
 
 def main() -> None:

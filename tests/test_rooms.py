@@ -78,9 +78,12 @@ def test_no_room_imports_stages_tests_or_benchmarks():
     for room in ROOMS:
         for file in files(room):
             for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.module:
-                    top = node.module.split(".")[0]
-                    assert top not in ("stages", "tests", "benchmarks", "demo"), file
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                names += (
+                    [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                )
+                tops = {name.split(".")[0] for name in names}
+                assert not tops & {"stages", "tests", "benchmarks", "demo"}, file
 
 
 WITHOUT_TORCH = [room for room, (_, torch) in ROOMS.items() if not torch]

@@ -14,10 +14,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stages import arithmetic
+from stages import arithmetic, compiled
 
 if __name__ == "__main__":
     arithmetic.pin()  # before a library is loaded
+    compiled.keep_apart()
 
 from pplr.runs import open_run
 from pplr.runs.compare import PIECES, Comparison, beyond, compare_runs

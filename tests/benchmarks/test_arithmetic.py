@@ -2,6 +2,7 @@ import hashlib
 
 import pytest
 
+from benchmarks import arithmetic
 from benchmarks.arithmetic import COLUMNS, add_row, row_of_run
 from pplr.storage.layout import RunPaths
 from tests.tiny import tiny_params, tiny_schedule, write_settings
@@ -39,6 +40,13 @@ def test_a_row_by_hand(row):
         "mAP": "0.7123",
     }
     assert tuple(row) == COLUMNS
+
+
+def test_a_processor_that_has_run_nothing_has_no_row(row, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(arithmetic, "add_row", lambda *_: pytest.fail("added"))
+    with pytest.raises(SystemExit, match="has not run 17 of the stages, as check-settings"):
+        arithmetic.main()
 
 
 def test_a_row_stands_there_once(tmp_path, row):

@@ -89,6 +89,13 @@ def test_finished_runs_are_not_made_again(results, monkeypatch):
     market.main()  # another process has the others
 
 
+def test_labels_of_a_run_that_is_being_written_wait_for_its_rows(results):
+    labels = read(results / "market_labels.csv")
+    more = [{**row, "row": RUNS[4].row, "seed": "1"} for row in labels]
+    found = gather(read(results / "market.csv"), labels)
+    assert gather(read(results / "market.csv"), [*labels, *more]) == found
+
+
 def test_columns_that_a_run_lacks_stay_empty(results):
     with (results / "market.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

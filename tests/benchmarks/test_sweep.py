@@ -35,6 +35,7 @@ def test_every_value_and_seed_has_a_name_of_its_own():
         ("btea", ["0.1"], "did you mean `beta`"),
         ("beta", ["0.1", "1.5"], "1.5"),
         ("k", ["many"], "many"),
+        ("seed", ["1", "2"], "--seeds N"),
     ],
 )
 def test_a_typo_ends_before_anything_is_queued(monkeypatch, setting, words, text):
@@ -51,6 +52,19 @@ def test_values_are_sorted_and_keep_their_type():
     with pytest.raises(SettingError, match="A sweep is over numbers") as error:
         sweep.read_values("pooling", ["gem", "mean"])
     assert "the values of pooling" in str(error.value)
+
+
+def test_without_identities_the_table_is_of_the_labels(tmp_path, capsys):
+    found = [[{"clusters": 70.0, "outliers": 30.0, "agreement": 0.25}]] * 2
+    sweep.write_table(tmp_path, "eps", [0.4, 0.5], found)
+    assert capsys.readouterr().out.splitlines() == [
+        "| eps | seeds | clusters | outliers | agreement |",
+        "|---|---|---|---|---|",
+        "| 0.4 | 1 | 70 | 30 | 0.250 |",
+        "| 0.5 | 1 | 70 | 30 | 0.250 |",
+    ]
+    draw_curves(tmp_path / "eps.png", [0.4, 0.5], found, "eps")
+    assert (tmp_path / "eps.png").is_file()
 
 
 def test_the_table(tmp_path, capsys):

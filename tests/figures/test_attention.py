@@ -73,8 +73,6 @@ BACKBONES = [
 
 @pytest.mark.parametrize(("name", "pooling"), BACKBONES)
 def test_a_slow_twin_whatever_the_backbone(name, pooling):
-    if name.startswith("timm/"):
-        pytest.importorskip("timm")
     torch.manual_seed(0)
     model = ReIDModel(make_backbone(name, height=64, width=32), 2, pooling=pooling)
     rng = np.random.default_rng(0)

@@ -108,6 +108,15 @@ def test_float16_is_the_rounded_float32(model, images):
         assert (half != whole).any()
 
 
+def test_bfloat16_is_near_float32(model, images):
+    whole = extract(model, images)
+    settings = {"device": "cpu", "precision": "bfloat16", "dtype": "float32", "what": "train"}
+    half = extract_features(model, images, **settings)
+    for one, other in zip(half, whole, strict=True):
+        assert not np.array_equal(one, other)
+        np.testing.assert_allclose(one, other, atol=0.02)
+
+
 def test_a_process_without_images_does_not_run_the_model(monkeypatch, model, images):
     """In the last round there may be none for it; a network of timm's may not take none."""
     whole = torch.arange(N * (1 + P) * D).reshape(N, 1 + P, D).float()

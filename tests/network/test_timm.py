@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,8 +17,6 @@ from pplr.network.model import ReIDModel
 from pplr.network.normalising import IMAGENET_MEAN, IMAGENET_STD
 from pplr.network.timm import TimmBackbone, check_timm_name
 from pplr.network.weights import load_backbone, read_weights
-
-timm = pytest.importorskip("timm")
 
 # the smallest of a convolutional network, one that ends in layers behind the map, a transformer
 # with patch tokens, ones whose last norm is behind the pooling or that pool by attention, one

@@ -8,7 +8,6 @@ from ruamel.yaml import YAML
 from safetensors.numpy import load_file, save_file
 
 from pplr.errors import DataError, MissingInputError, SettingError
-from pplr.runs import compare
 from pplr.runs.compare import MEASURES, PIECES, beyond, compare_alternations, compare_runs
 from pplr.runs.comparison_words import format_comparison
 from pplr.runs.differences import DIFFERENCES
@@ -17,6 +16,8 @@ from pplr.storage.arrays import read_arrays, read_digest, write_arrays
 from pplr.storage.checksums import write_checksums
 from pplr.storage.images import chunk_file
 from pplr.storage.json_files import read_json, write_json
+from pplr.storage.layout import SPLITS
+from tests.packing import write_split
 from tests.tiny import ROOT, working_in
 
 RANKING = ("average_precision", "gallery_ranked_list")
@@ -184,10 +185,16 @@ def test_another_gallery_is_not_compared_row_by_row(run, copy):
     assert comparison.rows["init"]["mAP"] == 0
 
 
-def test_pixels_of_other_sizes_are_not_the_same(run, copy, monkeypatch):
-    monkeypatch.setattr(compare, "pixels_apart", lambda *_: "(32, 16) in A, (64, 32) in B")
+def test_pixels_of_other_sizes_are_not_the_same(run, copy):
+    for name in SPLITS:
+        split, path = run.split(name), copy.paths.split(name)
+        shutil.rmtree(path)
+        smaller = np.zeros((len(split), 8, 4, 3), np.uint8)
+        columns = {"pids": split.pids[:], "camids": split.camids[:]}
+        write_split(path, smaller, columns=columns, paths=split.paths[:].tolist())
     comparison = compare_runs(run, copy, ("images",))
     assert comparison.rows == {}
+    assert "train of dataset: (48, 64, 32, 3) in A, (48, 8, 4, 3) in B" in comparison.not_compared
     assert len(comparison.not_compared) == 3
     assert format_comparison(comparison, []).endswith("\nnothing could be compared")
 

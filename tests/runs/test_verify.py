@@ -23,6 +23,7 @@ stages:
     cmd: cp -r kept/data .
     outs:
       - data/models/00
+      - data/dataset.zarr
       - data/results/training/00.json
       - data/history.csv
 """
@@ -35,7 +36,7 @@ def dvc(*arguments):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A repository with three outputs, all in DVC's cache; each test takes a copy."""
+    """A repository with four outputs, all in DVC's cache; each test takes a copy."""
     folder = tmp_path_factory.mktemp("finished") / "repository"
     kept = RunPaths(folder / "kept")
     model = kept.model("00")
@@ -43,6 +44,12 @@ def finished(tmp_path_factory):
     (model / "weights.safetensors").write_bytes(b"w" * 100)
     write_json(model / "settings.json", {"height": 64})
     write_checksums(model)
+    train = kept.split("train")
+    train.mkdir(parents=True)
+    (train / "pids").write_bytes(b"p" * 100)
+    write_checksums(train)
+    (kept.dataset / "zarr.json").write_text("{}")
+    write_checksums(kept.dataset)
     write_json(kept.training("00"), {"loss": 0.5})
     kept.history.write_text("alternation\ninit\n")
     (folder / "dvc.yaml").write_text(PIPELINE)
@@ -87,6 +94,11 @@ def test_a_sound_run_has_no_faults(paths):
             "data/models/00",
             "weights.safetensors: its content is not what was written",
         ),
+        (
+            "data/dataset.zarr/train/pids",
+            "data/dataset.zarr",
+            "pids: its content is not what was written",
+        ),
         ("data/results/training/00.json", "data/results/training/00.json", "its values are not"),
         ("data/history.csv", "data/history.csv", "its content is not what dvc.lock records"),
     ],
@@ -129,7 +141,8 @@ def test_a_file_of_ones_own_keeps_its_folder(paths):
 
 def test_every_object_of_the_cache(paths):
     objects = [p for p in (paths.root / ".dvc/cache/files/md5").rglob("*") if p.is_file()]
-    assert len(objects) == 6  # three files of the model, their list, the losses, the history
+    # the model's two files, the split's two, three lists, two folders, the losses, the history
+    assert len(objects) == 11
     for path in objects:
         content = path.read_bytes()
         flip(path)

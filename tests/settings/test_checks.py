@@ -4,6 +4,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import torchvision
 
 from pplr.checks import check_cameras, check_clusters, check_shares
 from pplr.errors import ClusteringError, MissingInputError, SettingError
@@ -124,7 +125,6 @@ def test_weights_that_a_backbone_does_not_have(weights, backbone, allowed):
 
 
 def test_published_weights_are_those_that_torchvision_has():
-    torchvision = pytest.importorskip("torchvision")
     names = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
     theirs = {name for name in BACKBONES if name in torchvision.models.list_models()}
     for weights, backbones in PUBLISHED_WEIGHTS.items():

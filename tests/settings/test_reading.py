@@ -1,6 +1,7 @@
 """Settings files that are missing, broken or misspelt."""
 
 import pytest
+from dvc.utils import serialize
 
 from pplr.errors import MissingInputError, SettingError
 from pplr.settings.params import load_params
@@ -67,7 +68,6 @@ def test_a_bad_setting_in_a_file_names_the_file(tmp_path):
 
 
 def test_yaml_is_read_as_dvc_reads_it(tmp_path):
-    serialize = pytest.importorskip("dvc.utils.serialize")
     path = tmp_path / "params.yaml"
     path.write_text("a: 08\nb: 010\nc: yes\nd: 1e-3\ne: 0o7\nf: '1'\ng: ~\nh: .5\n")
     values = load_yaml(path)

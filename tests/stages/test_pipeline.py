@@ -13,8 +13,11 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file
 
 from benchmarks.ablation import ROWS
+from pplr.settings.schedule import make_schedule
+from pplr.storage.arrays import read_digest
 from pplr.storage.checksums import write_checksums
 from pplr.storage.json_files import read_json
+from pplr.storage.layout import RunPaths
 from pplr.storage.replacing import remove
 from stages import launch, settings
 from tests.tiny import (
@@ -101,18 +104,23 @@ class Recorder:
         return getattr(type(self._params), name).__get__(self)
 
 
+def written_when(folder: Path) -> dict[str, int]:
+    """Return when each file that a run writes was written, by relative path."""
+    return {path: (folder / path).stat().st_mtime_ns for path in digests(folder)}
+
+
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     found = Watched(make_workspace(tmp_path_factory.mktemp("watched")), {}, [])
     read: set[str] = set()
-    there = set(digests(found.folder))
+    there = written_when(found.folder)
 
     def note(command: tuple[str, ...]) -> None:
         found.read.setdefault(command[0], set()).update(read)
         read.clear()
-        new = set(digests(found.folder)) - there
-        found.written.append((command, new))
-        there.update(new)
+        now = written_when(found.folder)
+        found.written.append((command, {path for path in now if now[path] != there.get(path)}))
+        there.update(now)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "params", lambda: Recorder(read))
@@ -270,17 +278,46 @@ def test_every_ablation_runs(tiny_run: Path, tmp_path: Path) -> None:
         seen.add(new)
 
 
+@pytest.mark.parametrize(
+    ("group", "command"),
+    [
+        ("features", ("train-epoch", "00", "init")),
+        ("clusters", ("train-epoch", "00", "init")),
+        ("agreement", ("train-epoch", "00", "init")),
+        ("features", ("compute-agreement", "00")),
+    ],
+)
 def test_arrays_of_another_table_are_refused(
-    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    group: str,
+    command: tuple[str, ...],
 ) -> None:
-    other = make_workspace(tmp_path, demo_images=8)
-    with working_in(other):
-        for command in commands()[:2]:
-            assert launch.main(*command) == 0
-        (other / "data/models").symlink_to(tiny_run / "data/models")
-        (other / "data/alternations").symlink_to(tiny_run / "data/alternations")
-        assert launch.main("train-epoch", "00", "init") == 1
+    folder = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    path = RunPaths(folder).arrays("00", group)
+    file = path / "zarr.json"
+    file.write_text(file.read_text().replace(read_digest(path), "0" * 64))
+    write_checksums(path)
+    with working_in(folder):
+        assert launch.main(*command) == 1
     assert "belong to another table of images" in capsys.readouterr().err
+
+
+def test_random_weights_are_the_seeds(tmp_path: Path) -> None:
+    made = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        (tmp_path / name).mkdir()
+        folder = make_workspace(tmp_path / name, weights="random", seed=seed)
+        schedule = make_schedule(
+            epochs=1, evaluate_every=1, images="pplr/datasets/demo", weights="random"
+        )
+        write_settings(folder, tiny_params(weights="random", seed=seed), schedule)
+        torch.seed()  # another process
+        with working_in(folder):
+            assert launch.main("init-model") == 0
+        made.append((RunPaths(folder).model("init") / "weights.safetensors").read_bytes())
+    assert made[0] == made[1] != made[2]
 
 
 def test_a_setting_out_of_range_is_named(

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pplr.settings.groups import TrainingSettings
 from pplr.storage.images import PackedImages
 from pplr.training.epoch import train_epoch
 from pplr.training.records import EpochData, EpochResult, EpochStart
+from pplr.training.teacher import MeanTeacher
 from tests.packing import write_split
 
 N, D, P = 12, 6, 2
@@ -235,6 +237,17 @@ def test_the_waiting_share_is_a_share(data: EpochData) -> None:
     assert 0 <= result.waiting_share < 1
     assert result.images_per_second > 0
 
+    class Slow:
+        shape = data.images.shape
+
+        def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+            time.sleep(1)
+            return data.images[rows]
+
+    slow = train(tiny_model(), replace(data, images=Slow()))
+    assert result.waiting_share < slow.waiting_share < 1
+    assert slow.waiting_share > 0.5
+
 
 def test_cameras_add_a_loss(data: EpochData) -> None:
     plain = train(tiny_model(), data)
@@ -323,3 +336,81 @@ def test_the_power_of_the_pooling_is_trained_and_goes_on(data: EpochData, refine
     train(model, data, settings, epoch=1, start=start)
     assert model.pooling.p.item() not in (3, first)
     assert (result.teacher or {}).get("pooling.p", 3) != 3 or refinement == "parts"
+
+
+# --- every setting acts -------------------------------------------------------------------
+
+TEACHER = {"global_refinement": "mean-teacher", "pglr_epoch": 0}
+CAMERAS = {"camera_aware": True, "num_hard_negatives": 1}
+# a setting, another value of it, and what the others must be for it to act in epoch 3
+ACTING: list[tuple[str, object, dict[str, object]]] = [
+    ("beta", 0.2, {}),
+    ("beta", 0.2, TEACHER),
+    ("beta", 0.2, {"part_refinement": "parts", "aals_epoch": 0, "global_refinement": "none"}),
+    ("aals_epoch", 3, {}),
+    ("pglr_epoch", 4, {}),
+    ("smoothing", 0.3, {}),
+    ("smoothing", 0.3, {"part_refinement": "balanced", "aals_epoch": 0}),
+    ("part_refinement", "none", {}),
+    ("global_refinement", "none", {}),
+    ("ema_decay", 0.5, TEACHER),
+    ("camera_aware", True, {}),
+    ("camera_spaces", "global", CAMERAS),
+    ("lambda_cam", 0.25, CAMERAS),
+    ("temperature", 0.3, CAMERAS),
+    ("num_hard_negatives", 3, CAMERAS),
+    ("iterations", 5, {}),
+    ("batch_size", 4, {}),
+    ("num_instances", 4, {}),
+    ("sampler_cameras", False, {}),
+    ("samples_per_bn", 4, {}),
+    ("lr", 3e-2, {}),
+    ("weight_decay", 0.1, {}),
+    ("lr_step", 4, {}),
+    ("lr_gamma", 0.5, {}),
+    ("pad", 2, {}),
+    ("erase_probability", 0.0, {}),
+    ("seed", 2, {}),
+    ("precision", "bfloat16", {}),
+]
+
+
+def outcome(data: EpochData, settings: TrainingSettings) -> dict[str, object]:
+    """Return all that an epoch makes: the model, the teacher and the losses."""
+    model = tiny_model()
+    result = train(model, data, settings, epoch=3)
+    teacher = {f"teacher.{name}": value for name, value in (result.teacher or {}).items()}
+    tensors = {name: value.tolist() for name, value in (model.state_dict() | teacher).items()}
+    return tensors | result.losses
+
+
+def test_every_setting_has_a_case() -> None:
+    assert {name for name, _, _ in ACTING} == set(TrainingSettings.model_fields)
+
+
+@pytest.mark.parametrize(("name", "value", "others"), ACTING)
+def test_another_value_makes_another_epoch(
+    data: EpochData, name: str, value: object, others: dict[str, object]
+) -> None:
+    if others.get("part_refinement") == "parts":
+        among = np.random.default_rng(0).random((N, P, P)).astype(np.float32)
+        data = replace(data, part_agreement=among)
+    before = outcome(data, changed(**others))
+    assert outcome(data, changed(**others)) == before
+    assert outcome(data, changed(**{**others, name: value})) != before
+
+
+def test_without_cameras_for_the_sampler_they_make_no_difference(data: EpochData) -> None:
+    settings = changed(sampler_cameras=False)
+    turned = replace(data, camids=np.roll(data.camids, 1))
+    assert outcome(turned, settings) == outcome(data, settings)
+    assert outcome(turned, SETTINGS) != outcome(data, SETTINGS)
+
+
+def test_the_teachers_steps_are_counted_over_all_epochs(
+    data: EpochData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(MeanTeacher, "follow", lambda *_, step: steps.append(step))
+    train(tiny_model(), data, changed(**TEACHER), epoch=2)
+    assert steps == [8, 9, 10, 11]
