@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
 
 from pplr.figures.masked import darkened
@@ -208,6 +209,34 @@ def test_two_runs(run):
         assert "00 and other:01 compared" in ask("/compare?a=00").text
         assert "01 and other:00 compared" in ask("/compare?b=other:00").text
         assert ask("/compare?a=07").status == 404
+
+
+def test_queries_that_got_better_and_worse(run, copy):
+    path = copy.paths.ranking("01")
+    precisions = run.alternation("01").average_precision[:]
+    known = np.flatnonzero(precisions >= 0)
+    up, down = known[precisions[known] < 1][:2], known[precisions[known] > 0][-1:]
+    precisions[up], precisions[down] = (1.0, 1.0), 0.0
+    zarr.open_group(path, mode="r+")["average_precision"][...] = precisions
+    write_checksums(path)
+    with served(run, copy) as ask:
+        text = ask("/compare").text
+        better, worse = text.split('id="better"')[1].split('id="worse"')
+        assert f"(2 of {len(known)})" in better.split("</h2>")[0]
+        assert f"(1 of {len(known)})" in worse.split("</h2>")[0]
+        for part, rows in ((better, up), (worse, down)):
+            listed = re.findall(r"/other/query/01/(\d+)", part)
+            assert sorted(map(int, listed)) == sorted(rows.tolist())
+
+
+def test_a_query_leads_to_the_next_worse_and_better(ask, run):
+    precisions = run.alternation("01").average_precision[:]
+    ordered = np.argsort(np.where(precisions < 0, np.inf, precisions), kind="stable")
+    ordered = ordered[: (precisions >= 0).sum()].tolist()
+    at = len(ordered) // 2
+    text = ask(f"/query/01/{ordered[at]}").text
+    assert re.findall(r'rel="prev" href="/query/01/(\d+)"', text) == [str(ordered[at - 1])]
+    assert re.findall(r'rel="next" href="/query/01/(\d+)"', text) == [str(ordered[at + 1])]
 
 
 def test_queries_of_other_galleries_are_not_compared(run, copy):

@@ -145,10 +145,21 @@ def test_the_process_that_knows_the_cause_speaks_first(monkeypatch: pytest.Monke
     assert slept == [2 * processes.SECONDS_FOR_THE_FIRST]
 
 
-def test_an_interrupt_while_a_stage_loads_is_one_line(tiny_run: Path) -> None:
+def test_an_interrupt_while_a_stage_loads_is_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    slow = "import time; print('loads', flush=True); time.sleep(600)"
+    (tmp_path / "pydantic.py").write_text(slow)
     command = [sys.executable, "-m", "stages.launch", "train-epoch", "01", "00"]
-    with subprocess.Popen(command, cwd=tiny_run, stderr=subprocess.PIPE, text=True) as stage:
-        time.sleep(0.5)  # pydantic alone takes longer
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        command,
+        cwd=tiny_run,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as stage:
+        assert stage.stdout is not None
+        assert stage.stdout.readline() == "loads\n"
         stage.send_signal(signal.SIGINT)
         _, error = stage.communicate(timeout=60)
     assert stage.returncode == 130

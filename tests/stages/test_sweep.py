@@ -42,6 +42,13 @@ def test_five_values_of_beta_cluster_once(repository: Path) -> None:
     again = run(repository, *command)
     assert "queued" not in again
     assert again.splitlines()[-3:] == table.splitlines()[-3:]
+    # experiments belong to a commit: those of the one before are no longer the sweep's
+    run(repository, "git", "commit", "-q", "--allow-empty", "-m", "later")
+    run(repository, "dvc", "exp", "run", "--queue", "--name", "mine", "-S", "beta=0.4")
+    later = run(repository, *command[:-4])
+    assert later.count("queued") == 1
+    assert "| 0.1 |" in later
+    assert "mine" in run(repository, "dvc", "queue", "status")
 
 
 def test_what_is_not_committed_is_not_swept(repository: Path) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,28 @@ def test_success_replaces_all_of_the_old(old):
         assert files_below(old) == {"old.txt": b"old"}  # until the block ends
     assert files_below(old) == {"new.txt": b"new"}
     assert [path.name for path in old.parent.iterdir()] == ["out"]
+
+
+def test_all_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted_sync(descriptor):
+        fsync(descriptor)
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def noted_replace(path, target):
+        done.append("replaced")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(Path, "replace", noted_replace)
+    with replacing(tmp_path / "out") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        (temporary / "inner" / "new.txt").write_text("new")
+    at = done.index("replaced")
+    assert {"new.txt", "inner", "checksums.json", "out"} <= set(done[:at])
+    assert done[at + 1 :] == [tmp_path.name]
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt, SystemExit])
