@@ -109,14 +109,15 @@ def stop(names: set[str]) -> None:
 def wait(wanted: set[str], jobs: int) -> None:
     """Run the queue until every wanted experiment is done or has failed."""
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    run(
-        *("dvc", "queue", "start", "--jobs", str(jobs)),
-        OMP_NUM_THREADS=threads,
-        NUMBA_NUM_THREADS=threads,
-    )
     done: set[str] = set()
     while True:
         now = statuses()
+        if "Queued" in map(now.get, wanted) and "Running" not in now.values():
+            run(  # again where a worker has ended before its time
+                *("dvc", "queue", "start", "--jobs", str(jobs)),
+                OMP_NUM_THREADS=threads,
+                NUMBA_NUM_THREADS=threads,
+            )
         new = finished() & wanted
         for name in sorted(new - done):
             print(f"done {name}, {len(new)} of {len(wanted)}", file=sys.stderr, flush=True)
