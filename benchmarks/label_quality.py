@@ -2,9 +2,8 @@
 
 Usage: python -m benchmarks.label_quality [ALTERNATION …]
 
-Prints in Markdown what holds of the finished run in the current folder: of the labels of every
-alternation, and of the predictions of those named (all unless named; each takes a pass over the
-training images).
+Prints in Markdown what holds of the labels of every alternation of the run in the current folder,
+and of the predictions of those named, or of all: each takes a pass over the training images.
 
 A cluster speaks for the identity that most of its images have. A pseudo-label or a prediction is
 right where the cluster it names speaks for the image's own identity; several clusters may speak for
@@ -266,9 +265,8 @@ def label_rows(
         figures = agreement_figures(agreement, labels, pids)
         figures += refined_figures(classes, weights, labels, agreement, pids)
         if name in predicted:
-            folder = paths.model(name)
-            model, images = read_model(folder), PackedImages(train)
-            classifiers = read_classifiers(folder, model, int(labels.max()) + 1)
+            model, images = read_model(paths.model(name)), PackedImages(train)
+            classifiers = read_classifiers(paths.model(name), model, int(labels.max()) + 1)
             logits = predict(model, classifiers, images, device=device)
             figures += prediction_figures(logits, labels, agreement, pids)
         rows += [
