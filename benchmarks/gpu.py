@@ -25,8 +25,8 @@ from benchmarks.gpu_shared import shared_checks
 from benchmarks.gpu_speed import speed
 from benchmarks.gpu_work import SIZES, make_work, unavailable
 from benchmarks.measuring import GiB, table
-from pplr.errors import PplrError, worded
-from pplr.settings.device_checks import check_device, out_of_memory
+from pplr.errors import PplrError, memory_named, worded
+from pplr.settings.device_checks import check_device
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,15 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         check_device(chosen.device, where="--device")
-        return conclude(compare(chosen.device, "small" if chosen.small else "full"))
+        advice = "end other programs on it, or add --small"
+        with memory_named(f"--device {chosen.device}", next_step=advice):
+            return conclude(compare(chosen.device, "small" if chosen.small else "full"))
     except (PplrError, OSError) as error:
         print(worded(error), file=sys.stderr)
-    except (RuntimeError, MemoryError) as error:
-        advice = "end other programs on it, or add --small"
-        full = out_of_memory(error, where=f"--device {chosen.device}", next_step=advice)
-        if full is None:
-            raise
-        print(full, file=sys.stderr)
     return 1
 
 

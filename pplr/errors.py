@@ -1,6 +1,9 @@
 """Errors that tell a user what is wrong, where, what was found, what is allowed and what to do."""
 
+import contextlib
 import errno
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from pplr.printing import printable
@@ -103,3 +106,33 @@ class WeightsError(PplrError, ValueError):
 
 class ClusteringError(PplrError, ValueError):
     """Features of which no clusters can be made: too few are found, or all are near each other."""
+
+
+# How torch and faiss say on a GPU, torch on the CPU and NumPy that there is no more memory.
+_FULL = re.compile(r"[^.]*out of memory[^.]*|can't allocate memory[^.]*|Unable to allocate.*")
+
+
+@contextlib.contextmanager
+def memory_named(where: str, *, next_step: str) -> Iterator[None]:
+    """Raise a SettingError where a library says that memory is full, a device's or the machine's.
+
+    Parameters
+    ----------
+    where
+        What runs out of it.
+    next_step
+        What needs less.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = _FULL.search(str(error))
+        if said is None and not isinstance(error, MemoryError):
+            raise
+        raise SettingError(
+            what="There is not enough memory for this.",
+            where=where,
+            value=said[0] if said else "no more main memory",
+            allowed="a device whose memory is free, or one with more of it",
+            next_step=next_step,
+        ) from None

@@ -28,8 +28,8 @@ import importlib
 import time
 from collections.abc import Mapping
 
-from pplr.errors import PplrError, worded
-from pplr.settings.device_checks import check_device, memory_named
+from pplr.errors import PplrError, memory_named, worded
+from pplr.settings.device_checks import check_device
 from pplr.settings.groups import MachineSettings
 from pplr.storage.json_files import write_json
 from pplr.storage.room import check_free, refusals_named
@@ -39,6 +39,10 @@ START = time.monotonic()
 
 # The stages that several processes can share.
 PARALLEL = ("extract-features", "train-epoch")
+LESS_MEMORY = (
+    "end what else runs on it, or share the batch by `launcher: torchrun …`; smaller batches or "
+    "images, and `precision: bfloat16`, need less and give another run"
+)
 
 
 def main(stage: str, *arguments: str) -> int:
@@ -59,7 +63,8 @@ def main(stage: str, *arguments: str) -> int:
             stack.enter_context(refusals_named(settings.PATHS.data, 0))
             if several:
                 stack.enter_context(processes.joined(machine.device))
-            stack.enter_context(memory_named(machine.device))
+            where = f"device in params.yaml, {machine.device}"
+            stack.enter_context(memory_named(where, next_step=LESS_MEMORY))
             figures = module.main(*arguments)
         guard.check_unchanged(stage, before)
         if not several or os.environ["RANK"] == "0":

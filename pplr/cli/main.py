@@ -15,7 +15,7 @@ from pplr.cli.inspect import inspect
 from pplr.cli.search import search
 from pplr.cli.serve import serve
 from pplr.cli.verify import verify
-from pplr.errors import PplrError, worded
+from pplr.errors import PplrError, memory_named, worded
 
 app = typer.Typer(
     help="Unsupervised re-identification by part-based pseudo label refinement.\n\n"
@@ -40,21 +40,15 @@ def main() -> None:
     """Run the command; a user's mistake ends in one message and exit code 1."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr: no name of a file ends the work
         sys.stdout.reconfigure(errors="backslashreplace")
+    advice = "end what else runs on it, or name another `--device`, where there is one"
     try:
-        app()
+        with memory_named("this command", next_step=advice):
+            app()
     except (PplrError, OSError) as error:
         print(worded(error), file=sys.stderr)
         sys.exit(1)
-    except (RuntimeError, MemoryError) as error:
-        from pplr.settings.device_checks import out_of_memory
-
-        known: PplrError | OSError | None
-        if "Symlink loop" in str(error):  # pathlib's word for links that lead in a circle
-            known = OSError(errno.ELOOP, str(error))
-        else:
-            advice = "end what else runs on it, or name another `--device`, where there is one"
-            known = out_of_memory(error, where="this command", next_step=advice)
-        if known is None:
+    except RuntimeError as error:  # pathlib's word for links that lead in a circle
+        if "Symlink loop" not in str(error):
             raise
-        print(worded(known), file=sys.stderr)
+        print(worded(OSError(errno.ELOOP, str(error))), file=sys.stderr)
         sys.exit(1)

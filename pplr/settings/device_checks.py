@@ -1,8 +1,6 @@
-"""Checks of what computes: the device, its number for several processes, its memory."""
+"""Checks of what computes: the device, its number for several processes."""
 
-import contextlib
 import re
-from collections.abc import Iterator
 
 from pplr.errors import SettingError
 from pplr.settings.groups import DEVICE
@@ -46,48 +44,3 @@ def check_device_number(num_processes: int) -> None:
             allowed=f"1 to {count} processes, each on a GPU of its own",
             next_step=f"`launcher: torchrun --standalone --nproc-per-node {count}`",
         )
-
-
-# How torch and faiss say on a GPU, torch on the CPU and NumPy that there is no more memory.
-_FULL = re.compile(r"[^.]*out of memory[^.]*|can't allocate memory[^.]*|Unable to allocate.*")
-
-
-def out_of_memory(error: Exception, *, where: str, next_step: str) -> SettingError | None:
-    """Return the error for memory that is full, of a device or of the machine; None for another.
-
-    Parameters
-    ----------
-    error
-        What a library has raised.
-    where
-        What runs out of it.
-    next_step
-        What needs less.
-    """
-    said = _FULL.search(str(error))
-    if said is None and not isinstance(error, MemoryError):
-        return None
-    return SettingError(
-        what="There is not enough memory for this.",
-        where=where,
-        value=said[0] if said else "no more main memory",
-        allowed="a device whose memory is free, or one with more of it",
-        next_step=next_step,
-    )
-
-
-@contextlib.contextmanager
-def memory_named(device: str) -> Iterator[None]:
-    """Raise a SettingError where a library says, in a stage, that memory is full."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        advice = (
-            "end what else runs on it, or share the batch by `launcher: torchrun …`; smaller "
-            "batches or images, and `precision: bfloat16`, need less and give another run"
-        )
-        where = f"device in params.yaml, {device}"
-        known = out_of_memory(error, where=where, next_step=advice)
-        if known is None:
-            raise
-        raise known from None
